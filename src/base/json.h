@@ -18,8 +18,8 @@ enum json_type { JSON_STRING, JSON_NUMBER, JSON_TRUE, JSON_FALSE, JSON_NULL };
 
 /* Where a document went wrong. */
 struct json_error {
-	size_t at;                /* byte offset */
-	const char *reason;       /* static text: "string without an end", ... */
+	size_t at;          /* byte offset */
+	const char *reason; /* static text: "string without an end", ... */
 };
 
 /*

@@ -13,7 +13,7 @@ size_t utf8_put(char *at, uint32_t cp);
 uint32_t utf8_get(struct str s);
 
 /* Room that utf8_fold may need for n bytes. */
-#define UTF8_FOLD_MAX(n) ((n) * 2 + 32)
+#define UTF8_FOLD_MAX(n) ((n)*2 + 32)
 
 /*
  * Case-folds src into dst (room UTF8_FOLD_MAX(src.n)) and returns the length. One character becomes one character

@@ -31,28 +31,28 @@ enum { EVENT_MAX_VALUES = 65535, EVENT_MAX_PAIRS = 16384 };
 
 struct event {
 	const struct fields *fields;
-	struct str raw;          /* the record as it came; borrowed, valid until the next reset */
-	const char *file;        /* where it came from; borrowed */
-	uint64_t line;           /* first line of the record in `file`, from 1 */
-	const char *format;      /* name of the format that read it; a static string */
-	int64_t time;            /* µs since 1970 UTC as the format knew it, 0: unknown; use event_time() */
-	bool keyword_raw;        /* keywords search the whole of `raw` (text formats) beside the values */
-	uint32_t duplicates;     /* keys that stood twice in one JSON object; both values are looked at */
-	uint32_t shed;           /* values not kept because a bound was reached */
+	struct str raw;      /* the record as it came; borrowed, valid until the next reset */
+	const char *file;    /* where it came from; borrowed */
+	uint64_t line;       /* first line of the record in `file`, from 1 */
+	const char *format;  /* name of the format that read it; a static string */
+	int64_t time;        /* µs since 1970 UTC as the format knew it, 0: unknown; use event_time() */
+	bool keyword_raw;    /* keywords search the whole of `raw` (text formats) beside the values */
+	uint32_t duplicates; /* keys that stood twice in one JSON object; both values are looked at */
+	uint32_t shed;       /* values not kept because a bound was reached */
 
-	uint32_t *first;         /* by field id: index of its first value, 0: absent */
-	uint32_t *last;          /* by field id: index of its last value */
-	uint32_t *touched;       /* ids with a value */
+	uint32_t *first;   /* by field id: index of its first value, 0: absent */
+	uint32_t *last;    /* by field id: index of its last value */
+	uint32_t *touched; /* ids with a value */
 	uint32_t n_touched;
-	struct value *values;    /* index 0 is never a value */
+	struct value *values; /* index 0 is never a value */
 	uint32_t n_values, cap_values;
 
 	struct pair *pairs;
 	uint32_t n_pairs, cap_pairs;
-	bool has_pairs;          /* pairs is complete; else event_pairs() makes it so */
+	bool has_pairs;                  /* pairs is complete; else event_pairs() makes it so */
 	int (*expand)(struct event *ev); /* fills pairs from raw; set by formats that put asked-for fields only */
 
-	struct arena scratch;    /* bytes that live as long as this record */
+	struct arena scratch; /* bytes that live as long as this record */
 };
 
 int event_init(struct event *ev, const struct fields *fields);

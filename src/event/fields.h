@@ -31,8 +31,7 @@ struct field_path {
  * Copies what it needs. Every path is found nested ({"a":{"b":1}}) and with its dots in the key ({"a.b":1}), and a
  * key is also found when blanks stand in it ("Threat Name" for ThreatName). n_fields counts the reserved ids too.
  */
-int fields_new(struct fields **ret, uint32_t n_fields, const struct field_path *paths, size_t n_paths,
-               struct err *err);
+int fields_new(struct fields **ret, uint32_t n_fields, const struct field_path *paths, size_t n_paths, struct err *err);
 void fields_free(struct fields *f);
 uint32_t fields_count(const struct fields *f);
 

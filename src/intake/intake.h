@@ -12,15 +12,15 @@
 #include "event/event.h"
 
 enum intake_framing {
-	FRAME_LINE,     /* a line is a record; blank lines are none */
-	FRAME_JSON,     /* a JSON value is a record: one a line, pretty-printed in a row, or the elements of an array */
-	FRAME_AUDIT,    /* lines with one serial number, which may stand interleaved, are one record */
-	FRAME_CSV,      /* RFC 4180: a quoted line break doesn't end a record; the first record names the columns */
+	FRAME_LINE,  /* a line is a record; blank lines are none */
+	FRAME_JSON,  /* a JSON value is a record: one a line, pretty-printed in a row, or the elements of an array */
+	FRAME_AUDIT, /* lines with one serial number, which may stand interleaved, are one record */
+	FRAME_CSV,   /* RFC 4180: a quoted line break doesn't end a record; the first record names the columns */
 };
 
 struct record {
 	struct str bytes;
-	uint64_t line;            /* of its first byte, from 1 */
+	uint64_t line; /* of its first byte, from 1 */
 };
 
 /* A CSV header; shared by all batches of one origin. */
@@ -28,8 +28,8 @@ struct columns;
 
 /* One log format: a const record in the registry in formats.c. */
 struct format {
-	const char *name;         /* for --format: json, syslog, combined, audit, kv, cef, csv */
-	const char *what;         /* one line for --help */
+	const char *name; /* for --format: json, syslog, combined, audit, kv, cef, csv */
+	const char *what; /* one line for --help */
 	enum intake_framing framing;
 	/* How well the first bytes of an origin (up to 64 kB, cut anywhere) fit: 0 not at all, 100 surely. */
 	int (*score)(struct str head);
@@ -43,22 +43,22 @@ const struct format *intake_format(struct str name);
 const struct format *intake_detect(struct str head);
 
 struct intake_counts {
-	uint64_t bytes;           /* read, after decompression */
+	uint64_t bytes; /* read, after decompression */
 	uint64_t records;
-	uint64_t skipped;         /* records that no event could be made of */
-	uint64_t too_long;        /* of those: longer than max_record */
-	uint64_t invalid_utf8;    /* events with bytes that are not UTF-8; they are matched all the same */
-	uint64_t nul;             /* records with NUL bytes in them */
+	uint64_t skipped;      /* records that no event could be made of */
+	uint64_t too_long;     /* of those: longer than max_record */
+	uint64_t invalid_utf8; /* events with bytes that are not UTF-8; they are matched all the same */
+	uint64_t nul;          /* records with NUL bytes in them */
 };
 
 struct batch {
-	const char *origin;       /* name for messages: path or "standard input" or "syslog 127.0.0.1:5140" */
+	const char *origin; /* name for messages: path or "standard input" or "syslog 127.0.0.1:5140" */
 	const struct format *format;
-	struct columns *columns;  /* NULL but for CSV; the batch holds a reference */
-	int64_t now;              /* µs since 1970 UTC when read: fills in what syslog times lack */
+	struct columns *columns; /* NULL but for CSV; the batch holds a reference */
+	int64_t now;             /* µs since 1970 UTC when read: fills in what syslog times lack */
 	struct record *records;
 	size_t n_records, cap_records;
-	char *bytes;              /* what the records point into */
+	char *bytes; /* what the records point into */
 	size_t n_bytes, cap_bytes;
 };
 void batch_free(struct batch *b);
@@ -72,14 +72,14 @@ typedef void skip_sink(void *arg, const char *origin, uint64_t line, const char 
 
 struct framer;
 struct framer_config {
-	const char *origin;       /* borrowed */
+	const char *origin;          /* borrowed */
 	const struct format *format; /* NULL: found from the first bytes */
-	size_t max_record;        /* bytes; 0: 1 MiB. A longer one is skipped in bounded memory and counted */
-	size_t batch_bytes;       /* hand on when so many have gathered; 0: 256 kB */
-	int64_t now;              /* handed-in clock */
+	size_t max_record;           /* bytes; 0: 1 MiB. A longer one is skipped in bounded memory and counted */
+	size_t batch_bytes;          /* hand on when so many have gathered; 0: 256 kB */
+	int64_t now;                 /* handed-in clock */
 	batch_sink *sink;
-	skip_sink *skip;          /* may be NULL */
-	void *arg;                /* for both */
+	skip_sink *skip; /* may be NULL */
+	void *arg;       /* for both */
 };
 int framer_new(struct framer **ret, const struct framer_config *config, struct err *err);
 /* Any cut of the bytes gives the same records. */

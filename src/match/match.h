@@ -17,13 +17,13 @@ struct matcher;
 
 struct engine_config {
 	struct rule_config rules;
-	const char *cache_dir;    /* compiled rules are kept here; NULL: no cache */
-	int threads;              /* used for compiling; 0: as many as there are cores */
+	const char *cache_dir; /* compiled rules are kept here; NULL: no cache */
+	int threads;           /* used for compiling; 0: as many as there are cores */
 };
 
 struct engine_info {
-	bool cached;              /* came from the cache */
-	double load_s;            /* time it took to open */
+	bool cached;   /* came from the cache */
+	double load_s; /* time it took to open */
 	size_t prefilter_bytes;
 	uint32_t n_rules, n_refused, n_always; /* n_always: rules without a required literal, checked on every event */
 };
@@ -38,7 +38,7 @@ void engine_info(const struct engine *e, struct engine_info *ret);
 struct match_field {
 	struct str name;
 	struct str text;
-	uint32_t field;           /* id, NO_INDEX for a keyword's or a derived one */
+	uint32_t field; /* id, NO_INDEX for a keyword's or a derived one */
 };
 
 /* One rule that holds for one event. Borrowed: valid during the sink's call; match_copy() keeps it. */
@@ -47,12 +47,14 @@ struct match {
 	uint32_t rule_index;
 	const char *file;
 	uint64_t line;
-	int64_t time;             /* µs since 1970 UTC, 0: the event has none */
-	const struct match_field *fields; uint32_t n_fields;   /* what matched; once per name, in the rule's order */
-	const struct match_field *carried; uint32_t n_carried; /* rule->carry and `show`; absent fields are left out */
-	struct str host;          /* empty where the event names none */
-	uint32_t count;           /* events that make it up: 1, more for a correlation */
-	int64_t first_time;       /* of the first of them */
+	int64_t time; /* µs since 1970 UTC, 0: the event has none */
+	const struct match_field *fields;
+	uint32_t n_fields; /* what matched; once per name, in the rule's order */
+	const struct match_field *carried;
+	uint32_t n_carried; /* rule->carry and `show`; absent fields are left out */
+	struct str host;    /* empty where the event names none */
+	uint32_t count;     /* events that make it up: 1, more for a correlation */
+	int64_t first_time; /* of the first of them */
 };
 
 /* Returns 0, or -errno to stop. */
@@ -60,10 +62,10 @@ typedef int match_sink(void *arg, const struct match *m);
 
 struct match_counts {
 	uint64_t events, matches;
-	uint64_t unrouted;        /* events whose log source no rule or route knows */
-	uint64_t candidates;      /* rules that the prefilter let through to the exact check */
-	uint64_t re_gave_up;      /* regular expressions stopped at their bound: counted as no match */
-	uint64_t shed_values;     /* values that didn't fit the bounds of an event */
+	uint64_t unrouted;    /* events whose log source no rule or route knows */
+	uint64_t candidates;  /* rules that the prefilter let through to the exact check */
+	uint64_t re_gave_up;  /* regular expressions stopped at their bound: counted as no match */
+	uint64_t shed_values; /* values that didn't fit the bounds of an event */
 	uint64_t duplicate_keys;
 };
 

@@ -18,17 +18,17 @@
 struct windows;
 
 struct window_config {
-	int64_t lateness;         /* µs; 0: 5 minutes */
-	size_t max_bytes;         /* of state; 0: 64 MiB */
+	int64_t lateness; /* µs; 0: 5 minutes */
+	size_t max_bytes; /* of state; 0: 64 MiB */
 };
 
 struct window_counts {
-	uint64_t late;            /* matches later than `lateness`: not used */
-	uint64_t shed_groups;     /* groups dropped because state was full */
-	uint64_t shed_events;     /* events dropped from a group that had reached its bound */
-	uint64_t no_group;        /* matches that lack a group-by field: not used, as Sigma groups by value */
-	uint64_t groups;          /* groups now held */
-	size_t bytes;             /* of state now held */
+	uint64_t late;        /* matches later than `lateness`: not used */
+	uint64_t shed_groups; /* groups dropped because state was full */
+	uint64_t shed_events; /* events dropped from a group that had reached its bound */
+	uint64_t no_group;    /* matches that lack a group-by field: not used, as Sigma groups by value */
+	uint64_t groups;      /* groups now held */
+	size_t bytes;         /* of state now held */
 };
 
 /* rs is borrowed and must outlive it. */

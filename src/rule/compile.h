@@ -6,7 +6,7 @@
 #include "rule/ruleset.h"
 
 struct rule_config {
-	const char *const *dirs;  /* files or folders; folders are walked for *.yml and *.yaml, in byte order */
+	const char *const *dirs; /* files or folders; folders are walked for *.yml and *.yaml, in byte order */
 	size_t n_dirs;
 	const char *mapping;      /* YAML file; NULL: the one built in */
 	const char *placeholders; /* folder with NAME.txt, one value a line, for |expand; NULL: none */
@@ -24,11 +24,13 @@ struct rule_file {
  * text.p NULL, refused when compiled.
  */
 struct rule_texts {
-	struct rule_file *files; size_t n_files;
+	struct rule_file *files;
+	size_t n_files;
 	struct rule_file mapping;
-	struct rule_file *placeholders; size_t n_placeholders;
+	struct rule_file *placeholders;
+	size_t n_placeholders;
 	bool all_rules;
-	void *arena;              /* owns all of it */
+	void *arena; /* owns all of it */
 };
 int rule_read(struct rule_texts *ret, const struct rule_config *config, struct err *err);
 void rule_texts_free(struct rule_texts *texts);

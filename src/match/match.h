@@ -22,6 +22,7 @@ struct engine_config {
 };
 
 struct engine_info {
+	struct err not_cached;  /* why the compiled rules could not be cached; code 0: they were, or no cache */
 	bool cached;   /* came from the cache */
 	double load_s; /* time it took to open */
 	size_t prefilter_bytes;
@@ -39,6 +40,7 @@ struct match_field {
 	struct str name;
 	struct str text;
 	uint32_t field; /* id, NO_INDEX for a keyword's or a derived one */
+	uint8_t type;   /* enum value_type, as the event has it */
 };
 
 /* One rule that holds for one event. Borrowed: valid during the sink's call; match_copy() keeps it. */
@@ -73,6 +75,8 @@ int matcher_new(struct matcher **ret, const struct engine *e, struct err *err);
 void matcher_free(struct matcher *m);
 /* Runs all rules over one event. Matches come in the order of rules in the ruleset. */
 int matcher_run(struct matcher *m, struct event *ev, match_sink *sink, void *arg);
+/* The first half of it, for measuring: how many rules the prefilter lets through. */
+uint32_t matcher_candidates(struct matcher *m, struct event *ev);
 const struct match_counts *matcher_counts(const struct matcher *m);
 
 /* A deep copy in an arena; NULL when it is full. */

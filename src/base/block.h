@@ -1,0 +1,25 @@
+/*
+ * Several arrays in one block of memory, so that they can be written to a file and mapped back as they are.
+ * Numbers are in the machine's own byte order: a block is a cache, never an exchange format.
+ */
+#ifndef KHIEN_BASE_BLOCK_H
+#define KHIEN_BASE_BLOCK_H
+
+#include "base/err.h"
+#include "base/str.h"
+
+enum { BLOCK_MAX_PARTS = 32 };
+
+/*
+ * Packs n parts behind a header that carries `kind` (at most 15 bytes, naming shape and version). The block is
+ * malloc'ed; every part starts at a multiple of 64. Returns the block's size in *size. 0 or -ENOMEM.
+ */
+int block_pack(void **ret, size_t *size, const char *kind, const struct str *parts, size_t n);
+
+/*
+ * The parts of a block, borrowed from it. -EBADMSG when it is of another kind, cut short, or a part leaves it; what is
+ * inside the parts is the caller's to check.
+ */
+int block_parts(const void *block, size_t size, const char *kind, struct str *parts, size_t n, struct err *err);
+
+#endif

@@ -1,0 +1,13 @@
+/* Where khien keeps its own files. */
+#ifndef KHIEN_CMD_PATHS_H
+#define KHIEN_CMD_PATHS_H
+
+#include <stddef.h>
+
+/*
+ * The folder for what can be made anew: $XDG_CACHE_HOME/khien, else $HOME/.cache/khien, else /var/cache/khien for root.
+ * Written into buf; its parents are made. NULL: there is none.
+ */
+const char *paths_cache(char *buf, size_t size);
+
+#endif

@@ -1,0 +1,195 @@
+#include "base/block.h"
+#include "match/engine.h"
+#include "os/atomic.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/*
+ * A cache file is one block: the key, a checksum over the rest, the ruleset's block, the prefilter's block. Its name is
+ * the key, so rules that change get another file; the oldest files beyond CACHE_KEEP go.
+ */
+#define CACHE_KIND   "khien-cache-1"
+#define CACHE_SUFFIX ".rules"
+enum { CACHE_KEEP = 4, CACHE_NAME = 2 * CACHE_KEY + sizeof(CACHE_SUFFIX) };
+enum { PART_KEY, PART_SUM, PART_RULESET, PART_PREFILTER, N_PARTS };
+
+static void hash_str(crypto_generichash_state *h, struct str s)
+{
+	uint64_t n = s.p ? s.n : UINT64_MAX;
+	crypto_generichash_update(h, (const unsigned char *)&n, sizeof(n));
+	if (s.n)
+		crypto_generichash_update(h, (const unsigned char *)s.p, s.n);
+}
+
+static void hash_files(crypto_generichash_state *h, const struct rule_file *files, size_t n)
+{
+	crypto_generichash_update(h, (const unsigned char *)&n, sizeof(n));
+	for (size_t i = 0; i < n; i++) {
+		hash_str(h, files[i].path);
+		hash_str(h, files[i].text);
+	}
+}
+
+void cache_key(unsigned char key[CACHE_KEY], const struct rule_texts *texts)
+{
+	crypto_generichash_state h;
+	hs_platform_info_t cpu = { 0 };
+	uint64_t shapes[] = { texts->all_rules,
+#define X(ID, name, type) sizeof(type),
+		              RULESET_SECTIONS(X) PREFILTER_SECTIONS(X)
+#undef X
+	};
+	hs_populate_platform(&cpu);
+	crypto_generichash_init(&h, NULL, 0, CACHE_KEY);
+	hash_str(&h, STR(CACHE_KIND " " PREFILTER_KIND " " KHIEN_VERSION));
+	hash_str(&h, str_from(hs_version()));
+	crypto_generichash_update(&h, (const unsigned char *)&cpu, sizeof(cpu));
+	crypto_generichash_update(&h, (const unsigned char *)shapes, sizeof(shapes));
+	hash_files(&h, texts->files, texts->n_files);
+	hash_files(&h, &texts->mapping, 1);
+	hash_files(&h, texts->placeholders, texts->n_placeholders);
+	crypto_generichash_final(&h, key, CACHE_KEY);
+}
+
+static void file_name(char name[CACHE_NAME], const unsigned char key[CACHE_KEY])
+{
+	sodium_bin2hex(name, 2 * CACHE_KEY + 1, key, CACHE_KEY);
+	strcat(name, CACHE_SUFFIX);
+}
+
+static void checksum(unsigned char sum[CACHE_KEY], struct str ruleset, struct str prefilter)
+{
+	crypto_generichash_state h;
+	crypto_generichash_init(&h, NULL, 0, CACHE_KEY);
+	hash_str(&h, ruleset);
+	hash_str(&h, prefilter);
+	crypto_generichash_final(&h, sum, CACHE_KEY);
+}
+
+/* Only a file that nobody else could have written is trusted. */
+static int open_trusted(const char *dir, const char *name, struct stat *st, struct err *err)
+{
+	char path[4096];
+	if (snprintf(path, sizeof(path), "%s/%s", dir, name) >= (int)sizeof(path))
+		return err_set(err, -ENAMETOOLONG, "cache '%s': %m", dir);
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return err_set(err, -errno, "cache '%s': %m", path);
+	if (fstat(fd, st) || !S_ISREG(st->st_mode) || st->st_uid != geteuid() || (st->st_mode & 022)) {
+		close(fd);
+		return err_set(err, -EBADMSG, "cache '%s': others may write it", path);
+	}
+	return fd;
+}
+
+static int take_apart(struct engine *e, const unsigned char key[CACHE_KEY], struct err *err)
+{
+	struct str part[N_PARTS];
+	unsigned char sum[CACHE_KEY];
+	int r = block_parts(e->mapping, e->mapping_size, CACHE_KIND, part, N_PARTS, err);
+	if (r)
+		return r;
+	checksum(sum, part[PART_RULESET], part[PART_PREFILTER]);
+	if (part[PART_KEY].n != CACHE_KEY || part[PART_SUM].n != CACHE_KEY ||
+	    memcmp(part[PART_KEY].p, key, CACHE_KEY) != 0 || memcmp(part[PART_SUM].p, sum, CACHE_KEY) != 0)
+		return err_set(err, -EBADMSG, "cache: checksum differs");
+	r = ruleset_open(&e->rs, (void *)(uintptr_t)part[PART_RULESET].p, part[PART_RULESET].n, false, err);
+	if (r)
+		return r;
+	e->rs.block = NULL; /* it stands in the mapping */
+	return prefilter_open(&e->pf, &e->rs, part[PART_PREFILTER].p, part[PART_PREFILTER].n, err);
+}
+
+int cache_load(struct engine *e, const char *dir, const unsigned char key[CACHE_KEY], struct err *err)
+{
+	char name[CACHE_NAME];
+	struct stat st;
+	file_name(name, key);
+	int fd = open_trusted(dir, name, &st, err);
+	if (fd < 0)
+		return fd;
+	void *p = st.st_size > 0 ? mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0)
+	                         : MAP_FAILED;
+	close(fd);
+	if (p == MAP_FAILED)
+		return err_set(err, -EBADMSG, "cache '%s/%s': can't map it", dir, name);
+	e->mapping = p;
+	e->mapping_size = (size_t)st.st_size;
+	int r = take_apart(e, key, err);
+	if (r) {
+		prefilter_free(&e->pf);
+		e->rs = (struct ruleset){ 0 };
+		munmap(e->mapping, e->mapping_size);
+		e->mapping = NULL;
+	}
+	return r;
+}
+
+struct old_file {
+	char name[CACHE_NAME];
+	struct timespec used;
+};
+
+static int newest_first(const void *x, const void *y)
+{
+	const struct old_file *a = x, *b = y;
+	if (a->used.tv_sec != b->used.tv_sec)
+		return a->used.tv_sec < b->used.tv_sec ? 1 : -1;
+	return (a->used.tv_nsec < b->used.tv_nsec) - (a->used.tv_nsec > b->used.tv_nsec);
+}
+
+static void prune(const char *dir)
+{
+	struct old_file old[64];
+	size_t n = 0;
+	DIR *d = opendir(dir);
+	struct dirent *de;
+	while (d && n < ARRAY_LEN(old) && (de = readdir(d))) {
+		struct stat st;
+		if (strlen(de->d_name) != CACHE_NAME - 1 || !str_ends(str_from(de->d_name), STR(CACHE_SUFFIX)) ||
+		    fstatat(dirfd(d), de->d_name, &st, AT_SYMLINK_NOFOLLOW))
+			continue;
+		memcpy(old[n].name, de->d_name, CACHE_NAME);
+		old[n++].used = st.st_mtim;
+	}
+	qsort(old, n, sizeof(old[0]), newest_first);
+	for (size_t i = CACHE_KEEP; i < n; i++)
+		unlinkat(dirfd(d), old[i].name, 0);
+	if (d)
+		closedir(d);
+}
+
+int cache_save(const struct engine *e, const char *dir, const unsigned char key[CACHE_KEY], struct err *err)
+{
+	unsigned char sum[CACHE_KEY];
+	struct str parts[N_PARTS] = {
+		[PART_KEY] = { (const char *)key, CACHE_KEY },
+		[PART_SUM] = { (const char *)sum, CACHE_KEY },
+		[PART_RULESET] = ruleset_block(&e->rs),
+		[PART_PREFILTER] = { e->pf.block, e->pf.block_size },
+	};
+	char name[CACHE_NAME];
+	void *block;
+	size_t size;
+	checksum(sum, parts[PART_RULESET], parts[PART_PREFILTER]);
+	int r = block_pack(&block, &size, CACHE_KIND, parts, N_PARTS);
+	if (r)
+		return err_set(err, r, "cache: %m");
+	file_name(name, key);
+	if (mkdir(dir, 0700) && errno != EEXIST)
+		r = err_set(err, -errno, "cache '%s': %m", dir);
+	else
+		r = atomic_write(dir, name, (struct str){ block, size }, 0600, err);
+	free(block);
+	if (!r)
+		prune(dir);
+	return r;
+}

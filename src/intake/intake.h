@@ -51,6 +51,9 @@ struct intake_counts {
 	uint64_t nul;          /* records with NUL bytes in them */
 };
 
+/* Keeps the memory of freed batches for the next ones of the same framer. */
+struct batch_pool;
+
 struct batch {
 	const char *origin; /* name for messages: path or "standard input" or "syslog 127.0.0.1:5140" */
 	const struct format *format;
@@ -60,7 +63,9 @@ struct batch {
 	size_t n_records, cap_records;
 	char *bytes; /* what the records point into */
 	size_t n_bytes, cap_bytes;
+	struct batch_pool *pool;
 };
+/* From any thread, also after the framer is gone. */
 void batch_free(struct batch *b);
 
 /*
@@ -82,7 +87,11 @@ struct framer_config {
 	void *arg;       /* for both */
 };
 int framer_new(struct framer **ret, const struct framer_config *config, struct err *err);
-/* Any cut of the bytes gives the same records. */
+/*
+ * Any cut of the bytes gives the same records. These three return 0, or -errno and from then on nothing else: what
+ * the sink returned, -ENOMSG when no format fits, -EILSEQ for UTF-16 text, -ENOMEM; a CSV header that can't be used: its
+ * -errno. The reason went to `skip`.
+ */
 int framer_feed(struct framer *f, struct str bytes, int64_t now);
 /* Hands on the records that are complete (a quiet moment in a live source). Audit records are kept until `idle`. */
 int framer_flush(struct framer *f, bool idle);
@@ -102,6 +111,9 @@ int batch_parse(const struct batch *b, size_t i, struct event *ev, struct err *e
  */
 int intake_read(const char *path, struct framer_config config, struct intake_counts *counts,
                 _Atomic uint64_t *read_bytes, struct err *err);
+/* The same from a descriptor, which stays the caller's; config.origin names it. */
+int intake_read_fd(int fd, struct framer_config config, struct intake_counts *counts, _Atomic uint64_t *read_bytes,
+                   struct err *err);
 /* Calls fn for each regular file under path (path itself if it is one), in byte order; hidden ones are passed over. */
 int intake_walk(const char *path, int (*fn)(void *arg, const char *path, uint64_t size), void *arg, struct err *err);
 

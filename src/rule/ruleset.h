@@ -21,6 +21,11 @@ struct span { /* records [at, at+n) of the section named beside its use */
 
 #define NO_INDEX UINT32_MAX
 
+/* Field ids that every ruleset has: the time of an event and the machine it happened on. As in event/fields.h. */
+enum { RULESET_FIELD_TIME, RULESET_FIELD_HOST, RULESET_FIELD_FIRST };
+
+enum { NODE_MAX_DEPTH = 200 }; /* no node has more levels below it */
+
 enum rule_level { LEVEL_NONE, LEVEL_INFORMATIONAL, LEVEL_LOW, LEVEL_MEDIUM, LEVEL_HIGH, LEVEL_CRITICAL };
 
 struct rule {

@@ -1,0 +1,52 @@
+/*
+ * The opener: a small process that keeps the rights this one gives up.
+ *
+ * It is forked before anything foreign is read and can do four things, each only for the items named at its start: open
+ * a log file to read, bind a UDP or TCP port, run a program whose output is read. It hands the descriptor over a socket
+ * (SCM_RIGHTS). It reads no log. It ends, with what it ran, when the other end of the socket closes.
+ *
+ *   worker (nobody, no files, few system calls)  -- "item 3, I have inode 77" -->  opener (rights of who started khien)
+ *                                                <-- descriptor | same | error --
+ */
+#ifndef KHIEN_OS_OPENER_H
+#define KHIEN_OS_OPENER_H
+
+#include "base/err.h"
+#include "base/str.h"
+
+#include <sys/socket.h>
+#include <sys/types.h>
+
+enum opener_kind { OPENER_FILE, OPENER_UDP, OPENER_TCP, OPENER_CHILD };
+
+struct opener_item {
+	enum opener_kind kind;
+	const char *name; /* FILE: absolute path, opened without following symbolic links; UDP, TCP: "ADDR:PORT" */
+	const char *const *argv; /* CHILD: see struct child_config */
+	bool change_ids;         /* CHILD */
+	uid_t uid;
+	gid_t gid;
+};
+
+/* Which file a descriptor is; {0} is none. */
+struct opener_file {
+	uint64_t device, inode;
+};
+
+struct opener;
+
+/* Items are borrowed until opener_free. */
+int opener_start(struct opener **ret, const struct opener_item *items, size_t n, struct err *err);
+/*
+ * 1 with *fd: opened (a file that `have` is not; *have becomes it; or a socket or a program's output, started anew).
+ * 0: the file is still the one in `have`. -errno: could not. `have` may be NULL for all but files. Descriptors are
+ * non-blocking and close-on-exec.
+ */
+int opener_open(struct opener *o, size_t item, struct opener_file *have, int *fd, struct err *err);
+/* Ends the opener and what it runs. */
+void opener_free(struct opener *o);
+
+/* Splits "127.0.0.1:5514", "[::1]:5514". 0 or -EINVAL. For checking what a person wrote. */
+int opener_address(const char *text, struct sockaddr_storage *ret, socklen_t *len, struct err *err);
+
+#endif

@@ -1,0 +1,163 @@
+#include "os/opener.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static char dir[] = "/tmp/khien-opener-XXXXXX";
+static char log_path[64], link_path[64], fifo_path[64], moved_path[64];
+
+static void write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_APPEND, 0600);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+	close(fd);
+}
+
+static void test_files(void **state)
+{
+	const struct opener_item items[] = {
+		{ .kind = OPENER_FILE, .name = log_path },
+		{ .kind = OPENER_FILE, .name = link_path },
+		{ .kind = OPENER_FILE, .name = fifo_path },
+		{ .kind = OPENER_FILE, .name = moved_path },
+	};
+	struct opener *o;
+	struct opener_file have = { 0 }, none = { 0 };
+	struct err err = { 0 };
+	char text[16];
+	int fd;
+	write_file(log_path, "one\n");
+	assert_int_equal(symlink(log_path, link_path), 0);
+	assert_int_equal(mkfifo(fifo_path, 0600), 0);
+	assert_int_equal(opener_start(&o, items, ARRAY_LEN(items), &err), 0);
+
+	assert_int_equal(opener_open(o, 0, &have, &fd, &err), 1);
+	assert_true(have.inode != 0);
+	assert_int_equal(read(fd, text, sizeof(text)), 4);
+	assert_int_equal(fcntl(fd, F_GETFL) & O_ACCMODE, O_RDONLY);
+	assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+	close(fd);
+
+	assert_int_equal(opener_open(o, 0, &have, &fd, &err), 0); /* the same still */
+	assert_int_equal(rename(log_path, moved_path), 0);
+	assert_int_equal(opener_open(o, 0, &have, &fd, &err), -ENOENT);
+	write_file(log_path, "two\n");
+	struct opener_file old = have;
+	assert_int_equal(opener_open(o, 0, &have, &fd, &err), 1); /* another took its place */
+	assert_int_not_equal(have.inode, old.inode);
+	close(fd);
+
+	/* neither links nor anything but regular files, and nothing beyond the list */
+	assert_int_equal(opener_open(o, 1, &none, &fd, &err), -ELOOP);
+	assert_int_equal(opener_open(o, 2, &none, &fd, &err), -EINVAL);
+	assert_non_null(strstr(err.text, "regular"));
+	assert_int_equal(opener_open(o, 4, &none, &fd, &err), -EINVAL);
+	opener_free(o);
+}
+
+static void test_sockets(void **state)
+{
+	/* a port that the kernel chose and let go */
+	struct sockaddr_in in = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(in);
+	int s = socket(AF_INET, SOCK_STREAM, 0), type;
+	assert_int_equal(bind(s, (struct sockaddr *)&in, sizeof(in)), 0);
+	assert_int_equal(getsockname(s, (struct sockaddr *)&in, &len), 0);
+	char address[32];
+	snprintf(address, sizeof(address), "127.0.0.1:%u", ntohs(in.sin_port));
+	const struct opener_item items[] = { { .kind = OPENER_TCP, .name = address },
+		                             { .kind = OPENER_UDP, .name = address } };
+	struct opener *o;
+	struct err err = { 0 };
+	int fd;
+	assert_int_equal(opener_start(&o, items, 2, &err), 0);
+	assert_int_equal(opener_open(o, 0, NULL, &fd, &err), -EADDRINUSE);
+	close(s);
+	assert_int_equal(opener_open(o, 0, NULL, &fd, &err), 1);
+	len = sizeof(type);
+	assert_int_equal(getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len), 0);
+	assert_int_equal(type, SOCK_STREAM);
+	close(fd);
+	assert_int_equal(opener_open(o, 1, NULL, &fd, &err), 1);
+	assert_int_equal(getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len), 0);
+	assert_int_equal(type, SOCK_DGRAM);
+	close(fd);
+	opener_free(o);
+}
+
+static void test_program(void **state)
+{
+	const char *const argv[] = { "/bin/sh", "-c", "echo $$; exec sleep 60", NULL };
+	const struct opener_item items[] = { { .kind = OPENER_CHILD, .name = "sh", .argv = argv } };
+	struct opener *o;
+	char text[32] = "", again[32] = "";
+	int fd;
+	assert_int_equal(opener_start(&o, items, 1, NULL), 0);
+	assert_int_equal(opener_open(o, 0, NULL, &fd, NULL), 1);
+	for (int i = 0; i < 200 && read(fd, text, sizeof(text) - 1) <= 0; i++)
+		usleep(10 * 1000);
+	pid_t first = atoi(text);
+	assert_true(first > 1 && kill(first, 0) == 0);
+	close(fd);
+	assert_int_equal(opener_open(o, 0, NULL, &fd, NULL), 1); /* anew: the first is ended */
+	for (int i = 0; i < 200 && read(fd, again, sizeof(again) - 1) <= 0; i++)
+		usleep(10 * 1000);
+	pid_t second = atoi(again);
+	assert_true(second > 1 && second != first);
+	assert_int_equal(kill(first, 0), -1);
+	opener_free(o);
+	assert_int_equal(kill(second, 0), -1); /* and with the opener, all of them */
+	close(fd);
+}
+
+static void test_addresses(void **state)
+{
+	struct sockaddr_storage ss;
+	socklen_t len;
+	static const char *const good[] = { "127.0.0.1:5514", "0.0.0.0:1", "[::1]:65535", "[::]:514" };
+	static const char *const bad[] = { "",         "127.0.0.1", "127.0.0.1:",    "127.0.0.1:0",   "127.0.0.1:65536",
+		                           "::1:514",  ":514",      "[]:514",        "localhost:514", "127.0.0.1:5x",
+		                           "[::1:514", "1.2.3:4",   "[127.0.0.1]:1", "127.0.0.1:-1" };
+	for (size_t i = 0; i < ARRAY_LEN(good); i++)
+		assert_int_equal(opener_address(good[i], &ss, &len, NULL), 0);
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		assert_int_equal(opener_address(bad[i], &ss, &len, NULL), -EINVAL);
+	assert_int_equal(opener_address("[::1]:514", &ss, &len, NULL), 0);
+	assert_int_equal(ss.ss_family, AF_INET6);
+	assert_int_equal(ntohs(((struct sockaddr_in6 *)&ss)->sin6_port), 514);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_files),
+		cmocka_unit_test(test_sockets),
+		cmocka_unit_test(test_program),
+		cmocka_unit_test(test_addresses),
+	};
+	if (!mkdtemp(dir))
+		return 1;
+	snprintf(log_path, sizeof(log_path), "%s/log", dir);
+	snprintf(link_path, sizeof(link_path), "%s/link", dir);
+	snprintf(fifo_path, sizeof(fifo_path), "%s/fifo", dir);
+	snprintf(moved_path, sizeof(moved_path), "%s/log.1", dir);
+	int failed = cmocka_run_group_tests(tests, NULL, NULL);
+	unlink(log_path);
+	unlink(link_path);
+	unlink(fifo_path);
+	unlink(moved_path);
+	rmdir(dir);
+	return failed;
+}

@@ -1,0 +1,32 @@
+/*
+ * The sandbox of a process that reads foreign bytes: two functions, as small as what they leave.
+ *
+ * sandbox_init() while files can still be opened: looks up the user, builds the system call filter.
+ * sandbox_enter() afterwards, once, before the first foreign byte: becomes nobody where it was root, gives up gaining
+ * rights (no_new_privs), file system and network (Landlock), and all system calls but reading, writing, waiting and
+ * memory (seccomp; anything else ends the process, opening a file just fails). A layer that this machine doesn't permit
+ * is left out and named; the caller decides whether to go on.
+ */
+#ifndef KHIEN_OS_SANDBOX_H
+#define KHIEN_OS_SANDBOX_H
+
+#include "base/err.h"
+#include "base/str.h"
+
+enum sandbox_layer { SANDBOX_USER, SANDBOX_NO_NEW_PRIVS, SANDBOX_LANDLOCK, SANDBOX_SECCOMP, SANDBOX_LAYERS };
+
+struct sandbox_report {
+	struct {
+		const char *name; /* "user nobody", ... */
+		bool on;
+		char why[96]; /* why it is off */
+	} layer[SANDBOX_LAYERS];
+};
+
+struct sandbox;
+
+int sandbox_init(struct sandbox **ret, struct err *err);
+/* Frees s. Threads that run already are held to the filter too. */
+void sandbox_enter(struct sandbox *s, struct sandbox_report *report);
+
+#endif

@@ -1,0 +1,133 @@
+#include "os/sandbox.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+/* Runs fn in a process inside the sandbox; its exit status, or -signal. */
+static int inside(int (*fn)(const struct sandbox_report *report))
+{
+	pid_t pid = fork();
+	if (pid == 0) {
+		struct sandbox *s;
+		struct sandbox_report report;
+		if (sandbox_init(&s, NULL))
+			_exit(99);
+		sandbox_enter(s, &report);
+		_exit(fn(&report));
+	}
+	int status;
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+static int layers(const struct sandbox_report *report)
+{
+	int on = 0;
+	for (size_t i = 0; i < SANDBOX_LAYERS; i++) {
+		/* what is off says why */
+		if (!report->layer[i].name || report->layer[i].on == (*report->layer[i].why != '\0'))
+			return 64;
+		on |= report->layer[i].on << i;
+	}
+	return on;
+}
+
+static int open_file(const struct sandbox_report *report)
+{
+	int fd = open("/etc/passwd", O_RDONLY);
+	return fd >= 0 ? 0 : errno;
+}
+
+static int user(const struct sandbox_report *report)
+{
+	return getuid() == 0 || geteuid() == 0;
+}
+
+static int run_program(const struct sandbox_report *report)
+{
+	execl("/bin/true", "true", (char *)NULL);
+	return errno;
+}
+
+static int new_socket(const struct sandbox_report *report)
+{
+	return socket(AF_INET, SOCK_STREAM, 0) >= 0 ? 0 : errno;
+}
+
+static int code_memory(const struct sandbox_report *report)
+{
+	void *p = mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	return p != MAP_FAILED ? 0 : errno;
+}
+
+/* What a reader of logs does. */
+static int daily_work(const struct sandbox_report *report)
+{
+	char *p = malloc(64 << 20), c;
+	int ok = p != NULL;
+	memset(p, 1, 64 << 20);
+	p = realloc(p, 128 << 20);
+	ok = ok && p && write(STDOUT_FILENO, "", 0) == 0 && isatty(77) == 0 && read(77, &c, 1) < 0;
+	free(p);
+	return ok ? 0 : 1;
+}
+
+static void test_layers(void **state)
+{
+	int on = inside(layers);
+	assert_true(on >= 0 && on < 16);
+	assert_true(on & 1 << SANDBOX_NO_NEW_PRIVS);
+	print_message("layers on: %x\n", (unsigned)on);
+}
+
+static void test_files_are_shut(void **state)
+{
+	int on = inside(layers);
+	if (!(on & (1 << SANDBOX_LANDLOCK | 1 << SANDBOX_SECCOMP)))
+		skip(); /* this kernel permits neither */
+	assert_int_equal(inside(open_file), EACCES);
+}
+
+static void test_not_root(void **state)
+{
+	int on = inside(layers);
+	if (!(on & 1 << SANDBOX_USER))
+		skip(); /* not permitted here, and named so */
+	assert_int_equal(inside(user), 0);
+}
+
+static void test_system_calls_are_shut(void **state)
+{
+	int on = inside(layers);
+	if (!(on & 1 << SANDBOX_SECCOMP))
+		skip(); /* a sanitizer's build, or not permitted here */
+	assert_int_equal(inside(run_program), -SIGSYS);
+	assert_int_equal(inside(new_socket), -SIGSYS);
+	assert_int_equal(inside(code_memory), -SIGSYS);
+}
+
+static void test_work_goes_on(void **state)
+{
+	assert_int_equal(inside(daily_work), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_layers),       cmocka_unit_test(test_files_are_shut),
+		cmocka_unit_test(test_not_root),     cmocka_unit_test(test_system_calls_are_shut),
+		cmocka_unit_test(test_work_goes_on),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -11,22 +11,21 @@ struct correlator; /* a correlation at work, see window_state.h */
 
 struct group {
 	struct correlator *of;
-	struct group *chain;            /* the next one in the same bucket */
-	struct group *newer, *quieter;  /* neighbours by when a match last came */
-	uint64_t hash[2];               /* who it is: keyed hash of correlation and group-by values */
-	uint64_t serial;                /* tells groups apart that are due at the same time */
-	uint32_t due_at;                /* place in the heap, NO_INDEX: none */
-	bool busy;                      /* on the stack: not to be dropped */
-	bool was_true;                  /* the condition held for the newest window */
-	bool has_fired;
-	int64_t fired_at;               /* end of the latest window that fired */
-	struct moment *moments;         /* moments[head + 0 .. n) */
+	struct group *chain;           /* the next one in the same bucket */
+	struct group *newer, *quieter; /* neighbours by when a match last came */
+	uint64_t hash[2];              /* who it is: keyed hash of correlation and group-by values */
+	uint64_t serial;               /* tells groups apart that are due at the same time */
+	uint32_t due_at;               /* place in the heap, NO_INDEX: none */
+	bool busy;                     /* on the stack: not to be dropped */
+	bool was_true;                 /* the condition held for the newest window */
+	int64_t fired_at;              /* end of the latest window that fired, TIME_NEVER: none did */
+	struct moment *moments;        /* moments[head + 0 .. n) */
 	uint32_t head, n, cap;
-	uint32_t lo, hi;                /* what the tally covers */
+	uint32_t lo, hi; /* what the tally covers */
 	struct tally tally;
-	size_t size;                    /* of this block, as asked for */
-	char *text;                     /* group-by values: for each a uint32_t length, then its bytes */
-	uint64_t tail[];                /* the tally's inputs, then the text */
+	size_t size;     /* of this block, as asked for */
+	char *text;      /* group-by values: for each a uint32_t length, then its bytes */
+	uint64_t tail[]; /* the tally's inputs, then the text */
 };
 
 static inline struct moment *group_at(const struct group *g, uint32_t i)

@@ -9,15 +9,22 @@
 
 #include <sodium.h>
 
+/* Times are kept inside these, so that sums of a few never overflow. */
+#define TIME_NEVER (INT64_MIN / 2)
+#define TIME_MAX   ((int64_t)1 << 60)
+
+/* A correlation at work. */
 struct correlator {
 	const struct correlation *def;
 	uint32_t index; /* in CORRELATIONS */
 	int64_t timespan;
 	int64_t lag;    /* a match may come so late on the clock of event time and still count */
 	bool when_over; /* has an upper bound: windows are judged when they are over */
+	double least;   /* the result must reach this too: temporal types without a condition want every input */
 	uint32_t cap;   /* moments that a group may hold */
 	size_t bytes;   /* of its groups */
 	struct group *newest, *quietest;
+	struct str *values; /* of the group-by fields of the match at hand */
 	/* What it says when it fires: group-by fields, then the result, then the result under the name of the field. */
 	struct match_field *fields;
 	char result_name[128];
@@ -34,7 +41,7 @@ struct windows {
 	struct window_counts counts;
 	struct mem mem;
 	int64_t lateness;
-	int64_t now;   /* event time; INT64_MIN: nothing seen yet */
+	int64_t now;   /* event time; TIME_NEVER: nothing seen yet */
 	uint32_t late; /* matches in a row that were too late */
 	struct correlator *correlators;
 	uint32_t *links_at; /* n_rules + 1: links[links_at[rule] .. links_at[rule + 1]) */
@@ -83,12 +90,14 @@ bool table_reclaim(void *arg);
 
 /* window_judge.c */
 
-int windows_judge(struct windows *w, struct group *g, uint32_t at, const struct match *m, match_sink *sink, void *arg);
-int windows_judge_due(struct windows *w, int64_t now, match_sink *sink, void *arg);
+/* m has become moment `at` of g: judges the windows it stands in. g may be gone afterwards. */
+int judge_moment(struct windows *w, struct group *g, uint32_t at, const struct match *m, match_sink *sink, void *arg);
+/* Event time moves on to `now`: judges, in order, the windows that are over by then. */
+int judge_due(struct windows *w, int64_t now, match_sink *sink, void *arg);
 
-/* window.c */
+/* window_feed.c */
 
-/* One match to the correlations that refer to its rule; those at or before `after` have no part in it. */
-int windows_spread(struct windows *w, const struct match *m, int64_t after, match_sink *sink, void *arg);
+/* A match that happened at `time`, to the correlations behind `after` that refer to its rule. */
+int windows_spread(struct windows *w, const struct match *m, int64_t time, int64_t after, match_sink *sink, void *arg);
 
 #endif

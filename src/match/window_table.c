@@ -161,7 +161,14 @@ static struct group *group_new(struct windows *w, struct correlator *c, const ui
 	struct group *g = mem_get(&w->mem, &c->bytes, size);
 	if (!g)
 		return NULL;
-	*g = (struct group){ .of = c, .hash = { hash[0], hash[1] }, .serial = w->serial++, .due_at = NO_INDEX, .size = size };
+	*g = (struct group){
+		.of = c,
+		.hash = { hash[0], hash[1] },
+		.serial = w->serial++,
+		.due_at = NO_INDEX,
+		.fired_at = TIME_NEVER,
+		.size = size,
+	};
 	tally_init(&g->tally, c->def, (int64_t *)g->tail);
 	g->text = (char *)g->tail + inputs;
 	char *at = g->text;

@@ -25,7 +25,7 @@ struct moment {
 		uint64_t input; /* the others: which of the correlation's inputs matched */
 	};
 	uint32_t n : 31;
-	uint32_t fired : 1; /* a window that ended here fired */
+	uint32_t fired : 1;  /* a window that ended here fired */
 	struct place *place; /* NULL unless windows are judged when they are over */
 };
 

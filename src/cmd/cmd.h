@@ -1,0 +1,14 @@
+/*
+ * The commands. Each gets its own words (argv[0] is the command's name) and returns the exit status of the program:
+ * 0 done, 1 found something (matches, refused rules), 2 could not do it.
+ */
+#ifndef KHIEN_CMD_CMD_H
+#define KHIEN_CMD_CMD_H
+
+int cmd_match(int argc, char **argv);
+int cmd_rules(int argc, char **argv);
+int cmd_watch(int argc, char **argv);
+
+enum { EXIT_NOTHING = 0, EXIT_FOUND = 1, EXIT_TROUBLE = 2 };
+
+#endif

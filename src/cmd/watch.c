@@ -1,0 +1,357 @@
+/* khien watch: this machine's logs as they are written. See watch.h for the parts. */
+#include "cmd/watch.h"
+
+#include "cmd/cmd.h"
+#include "cmd/opt.h"
+#include "cmd/paths.h"
+#include "cmd/term.h"
+#include "os/sandbox.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+static const int64_t POLL_EVERY = 250LL * CLOCK_MS;
+
+struct args {
+	struct opt_list rules, play, files;
+	const char *mapping, *placeholders, *syslog, *state;
+	bool play_only, no_journal, no_syslog, json;
+	int lang, color;
+};
+
+struct watch {
+	struct args args;
+	const struct clock *clock;
+	struct sources sources;
+	struct opener *opener;
+	struct engine *engine;
+	struct sandbox *sandbox;
+	struct show *show;
+	struct pipe pipe;
+	struct loop *loop;
+	struct tail *tails[WATCH_MAX_ITEMS];
+	struct listener *listeners[WATCH_MAX_ITEMS];
+	size_t n_tails, n_listeners;
+	struct recording *recordings;
+	size_t n_recordings;
+};
+
+static const char *const synopsis[] = { "[options] [--] [FILE...]", NULL };
+
+static int parse_args(struct args *a, int argc, char **argv)
+{
+	const struct opt opts[] = {
+		{ "rules", 'r', OPT_WORDS, "DIR",
+		  "Sigma rules: files, or folders with *.yml\n(default: /usr/share/khien/rules, else ./rules)",
+		  &a->rules, 0, 0, NULL },
+		{ "mapping", 'm', OPT_TEXT, "FILE", "log sources and field names (default: built in)", &a->mapping, 0,
+		  0, NULL },
+		{ "placeholders", 'p', OPT_TEXT, "DIR", "NAME.txt with the values of %NAME%, for |expand",
+		  &a->placeholders, 0, 0, NULL },
+		{ "play", 0, OPT_LIST, "FILE",
+		  "play a recorded log first, marked as a recording; may be\ngiven several times: they are played as "
+		  "one",
+		  &a->play, 0, 0, NULL },
+		{ "play-only", 0, OPT_FLAG, NULL, "end after the recordings", &a->play_only, 0, 0, NULL },
+		{ "syslog", 's', OPT_TEXT, "ADDR:PORT", "listen for syslog, UDP and TCP (default: 127.0.0.1:5514)",
+		  &a->syslog, 0, 0, NULL },
+		{ "no-syslog", 0, OPT_FLAG, NULL, "don't listen", &a->no_syslog, 0, 0, NULL },
+		{ "no-journal", 0, OPT_FLAG, NULL, "read the files in /var/log, not the journal", &a->no_journal, 0, 0,
+		  NULL },
+		{ "json", 'j', OPT_FLAG, NULL, "one alert a line, as JSON", &a->json, 0, 0, NULL },
+		{ "lang", 'l', OPT_CHOICE, "LANG", "vi, en, zh: of alerts and messages (default: from $LANG)", &a->lang,
+		  0, 0, words_choices },
+		{ "color", 0, OPT_CHOICE, "WHEN", "auto, always, never", &a->color, 0, 0, term_color_choices },
+		{ "state", 0, OPT_TEXT, "DIR", "where compiled rules are kept\n(default: the user's cache folder)",
+		  &a->state, 0, 0, NULL },
+	};
+	const struct opt_spec spec = {
+		.command = "watch",
+		.synopsis = synopsis,
+		.what = "Watches FILEs as they grow; without any, this machine's own logs: the journal where there is\n"
+		        "one, else the text logs in /var/log. Also listens for syslog. Prints alerts as they come.",
+		.opts = opts,
+		.n_opts = ARRAY_LEN(opts),
+		.more = "Reads logs without privileges: started as root, it becomes nobody, and a small process beside "
+		        "it\n"
+		        "opens the files. SIGINT and SIGTERM end it with a summary.\n\n"
+		        "Exit status: 0 ended as asked, 2 something could not be done.",
+	};
+	return opt_parse(&spec, argc, argv, &a->files);
+}
+
+static int complain(const struct err *err)
+{
+	struct buf line = { 0 };
+	buf_add(&line, STR("khien watch: "));
+	term_safe(&line, str_from(err->text));
+	buf_putc(&line, '\n');
+	term_write(STDERR_FILENO, buf_str(&line));
+	buf_free(&line);
+	return EXIT_TROUBLE;
+}
+
+/* Everything that needs files is opened here, before the sandbox. */
+static int open_recordings(struct watch *w, struct err *err)
+{
+	const struct opt_list *play = &w->args.play;
+	w->recordings = calloc(play->n + 1, sizeof(*w->recordings));
+	if (!w->recordings)
+		return err_set(err, -ENOMEM, "open the recordings: %m");
+	for (size_t i = 0; i < play->n; i++) {
+		int fd = open(play->at[i], O_RDONLY | O_CLOEXEC);
+		if (fd < 0)
+			return err_set(err, -errno, "open the recording '%s': %m", play->at[i]);
+		w->recordings[w->n_recordings++] = (struct recording){ play->at[i], fd };
+	}
+	return 0;
+}
+
+static int load_rules(struct watch *w, struct err *err)
+{
+	char cache[4096];
+	const char *installed = "/usr/share/khien/rules", *local = "rules";
+	const char *chosen = access(installed, R_OK) == 0 ? installed : local;
+	const struct args *a = &w->args;
+	if (!a->rules.n && access(chosen, R_OK))
+		return err_set(err, -ENOENT, "no rules in %s nor ./%s: name them with --rules DIR", installed, local);
+	const struct engine_config config = {
+		.rules = { .dirs = a->rules.n ? a->rules.at : &chosen,
+		           .n_dirs = a->rules.n ? a->rules.n : 1,
+		           .mapping = a->mapping,
+		           .placeholders = a->placeholders },
+		.cache_dir = a->state ? a->state : paths_cache(cache, sizeof(cache)),
+	};
+	return engine_open(&w->engine, &config, err);
+}
+
+static int prepare_output(struct watch *w, struct err *err)
+{
+	const struct args *a = &w->args;
+	bool tty = term_is_tty(STDOUT_FILENO);
+	const struct show_config config = {
+		.print = { .color = term_color(STDOUT_FILENO, a->color),
+		           .block = true,
+		           .local_time = true,
+		           .language = (enum language)a->lang,
+		           .width = tty ? term_width(STDOUT_FILENO) : 0 },
+		.json = a->json,
+		.clock = w->clock,
+	};
+	tzset(); /* reads a file */
+	return show_new(&w->show, engine_ruleset(w->engine), &config, err);
+}
+
+static void enter_sandbox(struct watch *w)
+{
+	struct sandbox_report report;
+	char on[128] = "";
+	sandbox_enter(w->sandbox, &report);
+	w->sandbox = NULL;
+	for (size_t i = 0; i < SANDBOX_LAYERS; i++) {
+		size_t n = strlen(on);
+		if (report.layer[i].on)
+			snprintf(on + n, sizeof(on) - n, "%s%s", n ? ", " : "", report.layer[i].name);
+		else
+			show_note(w->show, LOG_LEVEL_WARNING, WORD_PROTECTION_OFF, "protection-off",
+			          report.layer[i].name, report.layer[i].why);
+	}
+	show_note(w->show, LOG_LEVEL_INFO, WORD_PROTECTION, "protection", on, NULL);
+}
+
+static int on_signal(void *arg, int signal)
+{
+	struct watch *w = arg;
+	if (signal == SIGHUP)
+		show_note(w->show, LOG_LEVEL_WARNING, WORD_NO_RELOAD, "no-reload", NULL, NULL);
+	else
+		loop_stop(w->loop);
+	return 0;
+}
+
+/* Up to the sandbox. The order matters: the opener is forked first, while this process is small. */
+static int start(struct watch *w, struct err *err)
+{
+	static const int signals[] = { SIGINT, SIGTERM, SIGHUP, 0 };
+	const struct args *a = &w->args;
+	const struct sources_config config = {
+		.files = a->files.at,
+		.n_files = a->files.n,
+		.journal = !a->no_journal,
+		.syslog = a->no_syslog ? NULL : a->syslog,
+	};
+	struct sockaddr_storage ss;
+	socklen_t len;
+	struct engine_info info;
+	int code = config.syslog ? opener_address(config.syslog, &ss, &len, err) : 0;
+	if (!code && !a->play_only)
+		code = sources_find(&w->sources, &config, err);
+	if (!code)
+		code = open_recordings(w, err);
+	if (!code && !a->play_only)
+		code = opener_start(&w->opener, w->sources.items, w->sources.n, err);
+	if (!code)
+		code = load_rules(w, err);
+	if (!code)
+		code = prepare_output(w, err);
+	if (!code)
+		code = pipe_init(&w->pipe, w->engine, w->show, err);
+	if (!code)
+		code = loop_new(&w->loop, w->clock, err);
+	if (!code)
+		code = loop_signals(w->loop, signals, on_signal, w, err);
+	if (!code)
+		code = sandbox_init(&w->sandbox, err);
+	if (code)
+		return code;
+	w->pipe.stop = w->loop;
+	engine_info(w->engine, &info);
+	show_rules(w->show, &info);
+	return 0;
+}
+
+static void add_listener(struct watch *w, size_t item)
+{
+	struct err err = { 0 };
+	int fd = -1;
+	enum opener_kind kind = w->sources.items[item].kind;
+	const char *name = w->sources.shown[item];
+	int code = opener_open(w->opener, item, NULL, &fd, &err);
+	if (code > 0)
+		code = listener_new(&w->listeners[w->n_listeners], &w->pipe, w->loop, kind, fd, name, w->clock, &err);
+	if (code < 0) {
+		show_note(w->show, LOG_LEVEL_WARNING, WORD_NOT_WATCHED, "not-watched", name, err.text);
+		return;
+	}
+	w->n_listeners++;
+	show_note(w->show, LOG_LEVEL_INFO, WORD_WATCHING, "watching", name, NULL);
+}
+
+static int open_sources(struct watch *w, struct err *err)
+{
+	if (*w->sources.no_journal)
+		show_note(w->show, LOG_LEVEL_INFO, WORD_NOT_WATCHED, "not-watched", "journal", w->sources.no_journal);
+	for (size_t i = 0; i < w->sources.n; i++) {
+		enum opener_kind kind = w->sources.items[i].kind;
+		if (kind == OPENER_UDP || kind == OPENER_TCP) {
+			add_listener(w, i);
+			continue;
+		}
+		int code = tail_new(&w->tails[w->n_tails], &w->pipe, w->opener, &w->sources, i, w->clock, err);
+		if (code)
+			return code;
+		w->n_tails++;
+	}
+	return 0;
+}
+
+static void totals(const struct watch *w, struct show_totals *t)
+{
+	int64_t now = clock_monotonic(w->clock), oldest = now;
+	*t = (struct show_totals){ .events = w->pipe.events, .skipped = w->pipe.skipped, .shed = pipe_shed(&w->pipe) };
+	for (size_t i = 0; i < w->n_listeners; i++)
+		t->shed += listener_shed(w->listeners[i]);
+	for (size_t i = 0; i < w->n_tails; i++)
+		if (tail_caught_up(w->tails[i]) < oldest)
+			oldest = tail_caught_up(w->tails[i]);
+	/* being a poll behind is no lag */
+	t->lag = now - oldest > POLL_EVERY * 2 ? now - oldest : 0;
+}
+
+static int on_poll(void *arg, int what)
+{
+	struct watch *w = arg;
+	bool more = false;
+	int code = 0;
+	for (size_t i = 0; i < w->n_tails && !code; i++)
+		code = tail_poll(w->tails[i], &more);
+	if (!code)
+		code = pipe_advance(&w->pipe, clock_wall(w->clock));
+	struct show_totals t;
+	totals(w, &t);
+	show_status(w->show, &t);
+	if (more)
+		loop_soon(w->loop, on_poll);
+	return code;
+}
+
+static int watch(struct watch *w, struct err *err)
+{
+	int code = open_sources(w, err);
+	if (!code)
+		code = loop_every(w->loop, POLL_EVERY, on_poll, w, err);
+	if (code)
+		return code;
+	bool more;
+	for (size_t i = 0; i < w->n_tails && !code; i++) /* says what it found before it says that it is ready */
+		code = tail_poll(w->tails[i], &more);
+	if (!code) {
+		show_note(w->show, LOG_LEVEL_INFO, WORD_READY, "ready", NULL, NULL);
+		code = loop_run(w->loop);
+	}
+	for (size_t i = 0; i < w->n_tails; i++)
+		tail_free(w->tails[i]);
+	struct show_totals t;
+	totals(w, &t);
+	for (size_t i = 0; i < w->n_listeners; i++)
+		listener_free(w->listeners[i]);
+	w->n_tails = w->n_listeners = 0;
+	t.events = w->pipe.events; /* with what was still on its way */
+	show_closing(w->show, &t);
+	return code ? err_set(err, code, "write alerts: %m") : 0;
+}
+
+static int run(struct watch *w, struct err *err)
+{
+	int code = start(w, err);
+	if (code)
+		return code;
+	enter_sandbox(w);
+	if (w->n_recordings)
+		code = play(&w->pipe, w->recordings, w->n_recordings, w->clock, err);
+	if (code || w->args.play_only)
+		return code;
+	return watch(w, err);
+}
+
+static void done(struct watch *w)
+{
+	loop_free(w->loop);
+	if (w->engine)
+		pipe_done(&w->pipe);
+	show_free(w->show);
+	engine_free(w->engine);
+	opener_free(w->opener);
+	sources_done(&w->sources);
+	for (size_t i = 0; i < w->n_recordings; i++)
+		close(w->recordings[i].fd);
+	free(w->recordings);
+	opt_list_done(&w->args.rules);
+	opt_list_done(&w->args.play);
+	opt_list_done(&w->args.files);
+}
+
+int cmd_watch(int argc, char **argv)
+{
+	struct watch *w = calloc(1, sizeof(*w));
+	struct err err = { 0 };
+	if (!w) {
+		err_set(&err, -ENOMEM, "%m");
+		return complain(&err);
+	}
+	w->clock = &clock_system;
+	w->args.syslog = "127.0.0.1:5514";
+	w->args.lang = (int)words_from_environment();
+	signal(SIGPIPE, SIG_IGN);
+	int status = parse_args(&w->args, argc, argv);
+	if (status < 0)
+		status = run(w, &err) ? complain(&err) : EXIT_NOTHING;
+	done(w);
+	free(w);
+	return status;
+}

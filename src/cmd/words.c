@@ -1,0 +1,87 @@
+#include "cmd/words.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+const char *const words_choices[] = { "vi", "en", "zh", NULL };
+
+static const char *const table[N_WORDS][N_LANGUAGES] = {
+	[WORD_RECORDING] = { "BẢN GHI", "RECORDING", "回放" },
+	[WORD_ADVICE] = { "Việc cần làm:", "What to do:", "处置建议：" },
+	[WORD_EVENTS_IN] = { "%u sự kiện trong %.0f giây", "%u events in %.0f s", "%u 个事件，历时 %.0f 秒" },
+	[WORD_RULES] = { "%u luật đã nạp, %u luật bị từ chối (%.1f giây)", "%u rules loaded, %u refused (%.1f s)",
+	                 "已加载 %u 条规则，拒绝 %u 条（%.1f 秒）" },
+	[WORD_REFUSED] = { "Luật bị từ chối: %s", "Rule refused: %s", "规则被拒绝：%s" },
+	[WORD_NOT_CACHED] = { "Luật đã biên dịch không lưu lại được: %s", "The compiled rules could not be kept: %s",
+	                      "无法保存已编译的规则：%s" },
+	[WORD_PROTECTION] = { "Bảo vệ: %s", "Protection: %s", "自我保护：%s" },
+	[WORD_PROTECTION_OFF] = { "Lớp bảo vệ %s đang tắt: %s", "Protection %s is off: %s", "自我保护 %s 未启用：%s" },
+	[WORD_WATCHING] = { "Đang theo dõi %s", "Watching %s", "正在监视 %s" },
+	[WORD_NOT_WATCHED] = { "Không theo dõi được %s: %s", "Not watching %s: %s", "无法监视 %s：%s" },
+	[WORD_BACK] = { "Đã theo dõi lại %s", "Watching %s again", "已恢复监视 %s" },
+	[WORD_SKIPPED] = { "%s: có bản ghi không đọc được: %s (các lần sau chỉ được đếm)",
+	                   "%s: a record could not be read: %s (further ones are only counted)",
+	                   "%s：有记录无法读取：%s（此后只计数）" },
+	[WORD_NOTHING] = { "Không có nguồn nào để theo dõi", "There is nothing to watch", "没有可监视的来源" },
+	[WORD_READY] = { "Đang theo dõi máy này; nhấn Ctrl-C để dừng.", "Watching this machine; Ctrl-C stops.",
+	                 "正在监视本机；按 Ctrl-C 停止。" },
+	[WORD_PLAYING] = { "Phát lại bản ghi %s", "Playing the recording %s", "正在回放录制的日志 %s" },
+	[WORD_PLAYED] = { "Hết bản ghi: %llu sự kiện, %llu cảnh báo, trong %.1f giây. Những cảnh báo trên không phải "
+	                  "của máy này.",
+	                  "End of the recording: %llu events, %llu alerts, in %.1f s. None of these alerts are about "
+	                  "this machine.",
+	                  "回放结束：%llu 个事件，%llu 条告警，用时 %.1f 秒。以上告警均与本机无关。" },
+	[WORD_LIVE] = { "%.0f sự kiện/giây · %llu cảnh báo · trễ %.1f giây · bỏ %llu",
+	                "%.0f events/s · %llu alerts · lag %.1f s · shed %llu",
+	                "%.0f 事件/秒 · %llu 条告警 · 延迟 %.1f 秒 · 丢弃 %llu" },
+	[WORD_CLOSING] = { "Đã theo dõi %s: %llu sự kiện, %llu cảnh báo.", "Watched for %s: %llu events, %llu alerts.",
+	                   "共监视 %s：%llu 个事件，%llu 条告警。" },
+	[WORD_CLOSING_SHED] = { "Không đọc được %llu bản ghi, đã bỏ %llu.",
+	                        "%llu records could not be read, %llu were shed.",
+	                        "%llu 条记录无法读取，%llu 条被丢弃。" },
+	[WORD_NO_RELOAD] = { "Luật không được nạp lại khi đang chạy; hãy khởi động lại.",
+	                     "Rules are not loaded anew while watching; start again for that.",
+	                     "运行中不会重新加载规则；请重新启动。" },
+	[WORD_LEVEL_NONE] = { "-", "-", "-" },
+	[WORD_LEVEL_INFORMATIONAL] = { "thông tin", "informational", "信息" },
+	[WORD_LEVEL_LOW] = { "thấp", "low", "低" },
+	[WORD_LEVEL_MEDIUM] = { "trung bình", "medium", "中" },
+	[WORD_LEVEL_HIGH] = { "cao", "high", "高" },
+	[WORD_LEVEL_CRITICAL] = { "nghiêm trọng", "critical", "严重" },
+};
+
+const char *words(enum language language, enum word word)
+{
+	return table[word][language];
+}
+
+/* The table is the format string; words_test.c holds the languages to the same arguments. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+void words_add(struct buf *out, enum language language, enum word word, ...)
+{
+	char text[1024];
+	va_list ap;
+	va_start(ap, word);
+	int n = vsnprintf(text, sizeof(text), table[word][language], ap);
+	va_end(ap);
+	if (n > 0)
+		buf_add(out, str_from(text));
+}
+#pragma GCC diagnostic pop
+
+enum language words_from_environment(void)
+{
+	static const char *const names[] = { "LC_ALL", "LC_MESSAGES", "LANG" };
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		const char *value = getenv(names[i]);
+		if (!value || !*value)
+			continue;
+		for (int l = 0; l < N_LANGUAGES; l++)
+			if (strncmp(value, words_choices[l], 2) == 0)
+				return (enum language)l;
+		break;
+	}
+	return LANG_EN;
+}

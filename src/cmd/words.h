@@ -1,0 +1,51 @@
+/* What khien says to people while it works, in Vietnamese, English and Chinese. Help texts and errors are English. */
+#ifndef KHIEN_CMD_WORDS_H
+#define KHIEN_CMD_WORDS_H
+
+#include "base/buf.h"
+
+/* The order of rule->advice[]. */
+enum language { LANG_VI, LANG_EN, LANG_ZH, N_LANGUAGES };
+
+enum word {
+	WORD_RECORDING,
+	WORD_ADVICE,
+	WORD_EVENTS_IN,      /* %u events, %.0f s */
+	WORD_RULES,          /* %u rules, %u refused, %.1f s */
+	WORD_REFUSED,        /* %s diagnostic */
+	WORD_NOT_CACHED,     /* %s why */
+	WORD_PROTECTION,     /* %s */
+	WORD_PROTECTION_OFF, /* %s which, %s why */
+	WORD_WATCHING,       /* %s */
+	WORD_NOT_WATCHED,    /* %s what, %s why */
+	WORD_BACK,           /* %s */
+	WORD_SKIPPED,        /* %s where, %s why */
+	WORD_NOTHING,
+	WORD_READY,
+	WORD_PLAYING,      /* %s */
+	WORD_PLAYED,       /* %llu events, %llu alerts, %.1f s */
+	WORD_LIVE,         /* %.0f events/s, %llu alerts, %.1f s lag, %llu shed */
+	WORD_CLOSING,      /* %s time, %llu events, %llu alerts */
+	WORD_CLOSING_SHED, /* %llu skipped, %llu shed */
+	WORD_TIMES,        /* %llu times */
+	WORD_NO_RELOAD,
+	WORD_LEVEL_NONE,
+	WORD_LEVEL_INFORMATIONAL,
+	WORD_LEVEL_LOW,
+	WORD_LEVEL_MEDIUM,
+	WORD_LEVEL_HIGH,
+	WORD_LEVEL_CRITICAL,
+	N_WORDS
+};
+
+/* The text as it stands in the table: for those without arguments, and for the test of the table. */
+const char *words(enum language language, enum word word);
+/* Appends it with its arguments, whose types stand beside enum word and are the same in each language. */
+void words_add(struct buf *out, enum language language, enum word word, ...);
+
+/* --lang: an OPT_CHOICE. */
+extern const char *const words_choices[]; /* "vi", "en", "zh", NULL */
+/* From LC_ALL, LC_MESSAGES, LANG, in that order; English where they name another language. */
+enum language words_from_environment(void);
+
+#endif

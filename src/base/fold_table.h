@@ -1,4 +1,5 @@
 /* Made by tools/make-fold-table from Unicode 14.0.0; not edited by hand. */
+/* clang-format off */
 enum { FOLD_BLOCK = 64, FOLD_END = 0x1e940 };
 
 /* cp / FOLD_BLOCK: which row of fold_delta. */

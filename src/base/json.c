@@ -43,6 +43,20 @@ static bool number(struct json_walk *w)
 	return true;
 }
 
+/* Most numbers: an integer that doesn't begin with 0. */
+static bool integer(struct json_walk *w)
+{
+	const char *p = w->p + (*w->p == '-');
+	if (p == w->end || *p < '1' || *p > '9')
+		return false;
+	while (p < w->end && *p >= '0' && *p <= '9')
+		p++;
+	if (p < w->end && (*p == '.' || (*p | 0x20) == 'e'))
+		return false;
+	w->p = p;
+	return true;
+}
+
 int json_token(struct json_walk *w)
 {
 	static const struct {
@@ -50,6 +64,8 @@ int json_token(struct json_walk *w)
 		enum json_type type;
 	} words[] = { { { "true", 4 }, JSON_TRUE }, { { "false", 5 }, JSON_FALSE }, { { "null", 4 }, JSON_NULL } };
 
+	if (integer(w))
+		return JSON_NUMBER;
 	if (is_digit(w) || *w->p == '-')
 		return number(w) ? JSON_NUMBER : -1;
 	for (size_t i = 0; i < ARRAY_LEN(words); i++) {

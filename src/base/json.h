@@ -59,7 +59,7 @@ struct json_index {
 	size_t bad;         /* the first byte in a string that may not stand there, or SIZE_MAX */
 	const char *reason; /* static text, when bad is set */
 	uint64_t escaped, in_string;
-	uint32_t n, i; /* quotes found; the next to hand out */
+	uint32_t n, i;                    /* quotes found; the next to hand out */
 	uint16_t quotes[JSON_CHUNK + 64]; /* kernels may write some more than they found */
 };
 

@@ -111,7 +111,11 @@ static void test_buf_json(void **state)
 		{ { "\b\t\n\f\r", 5 }, "\"\\b\\t\\n\\f\\r\"" },
 		{ { "\0\x1f\x7f\x1b", 4 }, "\"\\u0000\\u001f\\u007f\\u001b\"" },
 		{ { "\xc3\xa9\xf0\x9f\x98\x80", 6 }, "\"\xc3\xa9\xf0\x9f\x98\x80\"" },
-		{ { "\xff" "a\xc3", 3 }, "\"\xef\xbf\xbd" "a\xef\xbf\xbd\"" },
+		{ { "\xff"
+		    "a\xc3",
+		    3 },
+		  "\"\xef\xbf\xbd"
+		  "a\xef\xbf\xbd\"" },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct buf b = { 0 };

@@ -87,17 +87,23 @@ static void test_fold(void **state)
 		{ "", "" },
 		{ "PowerShell.EXE [@]^_`{z}~", "powershell.exe [@]^_`{z}~" },
 		{ "\xc3\x84\xc3\x96\xc3\x9c\xc3\x97\xc3\x9f", "\xc3\xa4\xc3\xb6\xc3\xbc\xc3\x97\xc3\x9f" }, /* not ss */
-		{ "\xe1\xba\x9e", "\xc3\x9f" },                     /* capital sharp s: one character stays one */
-		{ "\xe2\x84\xaa", "k" },                             /* Kelvin sign */
-		{ "\xc5\xbf", "s" },                                 /* long s */
+		{ "\xe1\xba\x9e", "\xc3\x9f" }, /* capital sharp s: one character stays one */
+		{ "\xe2\x84\xaa", "k" },        /* Kelvin sign */
+		{ "\xc5\xbf", "s" },            /* long s */
 		{ "\xce\xa3\xcf\x82\xcf\x83", "\xcf\x83\xcf\x83\xcf\x83" }, /* the three sigmas */
-		{ "\xc8\xba", "\xe2\xb1\xa5" },                      /* grows from 2 bytes to 3 */
-		{ "\xc4\xb0", "\xc4\xb0" },                          /* dotted capital I has no simple folding */
-		{ "\xf0\x90\x90\x80", "\xf0\x90\x90\xa8" },          /* Deseret, beyond the first plane */
-		{ "\xea\xad\xb0", "\xe1\x8e\xa0" },                  /* small Cherokee goes up */
-		{ "\xe1\xbe\x88", "\xe1\xbe\x80" },                  /* a full folding of two characters is not used */
-		{ "\xff" "A\xc3", "\xff" "a\xc3" },                  /* not UTF-8: stays */
-		{ "\xe1\xba" "A", "\xe1\xba" "a" },
+		{ "\xc8\xba", "\xe2\xb1\xa5" },                             /* grows from 2 bytes to 3 */
+		{ "\xc4\xb0", "\xc4\xb0" },                                 /* dotted capital I has no simple folding */
+		{ "\xf0\x90\x90\x80", "\xf0\x90\x90\xa8" },                 /* Deseret, beyond the first plane */
+		{ "\xea\xad\xb0", "\xe1\x8e\xa0" },                         /* small Cherokee goes up */
+		{ "\xe1\xbe\x88", "\xe1\xbe\x80" }, /* a full folding of two characters is not used */
+		{ "\xff"
+		  "A\xc3",
+		  "\xff"
+		  "a\xc3" }, /* not UTF-8: stays */
+		{ "\xe1\xba"
+		  "A",
+		  "\xe1\xba"
+		  "a" },
 		{ "\xc6\xaf\xe1\xbb\xa8NG", "\xc6\xb0\xe1\xbb\xa9ng" },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -112,7 +118,8 @@ static void test_fold(void **state)
 /* Long texts are folded 16 bytes at a time: the result is that of the characters one by one, at every place. */
 static void test_fold_long(void **state)
 {
-	static const char *const odd[] = { "\xc3\x84", "\xe2\x84\xaa", "\xc8\xba", "\xf0\x90\x90\x80", "\xff", "\xe2\x84", "Z" };
+	static const char *const odd[] = { "\xc3\x84", "\xe2\x84\xaa", "\xc8\xba", "\xf0\x90\x90\x80",
+		                           "\xff",     "\xe2\x84",     "Z" };
 	for (size_t k = 0; k < ARRAY_LEN(odd); k++) {
 		for (size_t n = 0; n < 70; n++) {
 			for (size_t at = 0; at <= n; at++) {

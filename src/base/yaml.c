@@ -17,6 +17,7 @@ struct anchor {
 struct yaml_reader {
 	yaml_parser_t parser;
 	struct arena *arena;
+	struct str text;
 	struct anchor *anchors;
 	struct yaml_error *error;
 	uint32_t nodes; /* read in this document */
@@ -33,6 +34,7 @@ int yaml_open(struct yaml_reader **ret, struct arena *arena, struct str text)
 		return -ENOMEM;
 	}
 	r->arena = arena;
+	r->text = text;
 	yaml_parser_set_input_string(&r->parser, (const unsigned char *)text.p, text.n);
 	*ret = r;
 	return 0;
@@ -68,6 +70,20 @@ static int end_bad(struct yaml_reader *r, yaml_mark_t mark, const char *reason)
 	return -EBADMSG;
 }
 
+/* The reader is ahead of the parser and tells bad bytes by their offset. */
+static yaml_mark_t mark_at(struct str text, size_t offset)
+{
+	yaml_mark_t mark = { 0 };
+	for (size_t i = 0; i < offset && i < text.n; i++) {
+		mark.column++;
+		if (text.p[i] == '\n') {
+			mark.line++;
+			mark.column = 0;
+		}
+	}
+	return mark;
+}
+
 static int next_event(struct yaml_reader *r, yaml_event_t *ev)
 {
 	if (yaml_parser_parse(&r->parser, ev))
@@ -77,7 +93,7 @@ static int next_event(struct yaml_reader *r, yaml_event_t *ev)
 	const char *problem = r->parser.problem ? r->parser.problem : "not YAML";
 	yaml_mark_t mark = r->parser.problem_mark;
 	if (r->parser.error == YAML_READER_ERROR)
-		mark = r->parser.mark;
+		mark = mark_at(r->text, r->parser.problem_offset);
 	return end_bad(r, mark, problem);
 }
 

@@ -280,6 +280,15 @@ static int on_poll(void *arg, int what)
 	return code;
 }
 
+static void close_sources(struct watch *w)
+{
+	for (size_t i = 0; i < w->n_tails; i++)
+		tail_free(w->tails[i]);
+	for (size_t i = 0; i < w->n_listeners; i++)
+		listener_free(w->listeners[i]);
+	w->n_tails = w->n_listeners = 0;
+}
+
 static int watch(struct watch *w, struct err *err)
 {
 	int code = open_sources(w, err);
@@ -287,20 +296,20 @@ static int watch(struct watch *w, struct err *err)
 		code = loop_every(w->loop, POLL_EVERY, on_poll, w, err);
 	if (code)
 		return code;
-	bool more;
-	for (size_t i = 0; i < w->n_tails && !code; i++) /* says what it found before it says that it is ready */
+	bool more, open = w->n_listeners > 0;
+	for (size_t i = 0; i < w->n_tails && !code; i++) { /* says what it found before it says that it is ready */
 		code = tail_poll(w->tails[i], &more);
+		open = open || tail_caught_up(w->tails[i]) != INT64_MAX;
+	}
+	if (!open && !code)
+		show_note(w->show, LOG_LEVEL_WARNING, WORD_NOTHING, "nothing-to-watch", NULL, NULL);
 	if (!code) {
 		show_note(w->show, LOG_LEVEL_INFO, WORD_READY, "ready", NULL, NULL);
 		code = loop_run(w->loop);
 	}
-	for (size_t i = 0; i < w->n_tails; i++)
-		tail_free(w->tails[i]);
 	struct show_totals t;
 	totals(w, &t);
-	for (size_t i = 0; i < w->n_listeners; i++)
-		listener_free(w->listeners[i]);
-	w->n_tails = w->n_listeners = 0;
+	close_sources(w);
 	t.events = w->pipe.events; /* with what was still on its way */
 	show_closing(w->show, &t);
 	return code ? err_set(err, code, "write alerts: %m") : 0;
@@ -321,6 +330,7 @@ static int run(struct watch *w, struct err *err)
 
 static void done(struct watch *w)
 {
+	close_sources(w);
 	loop_free(w->loop);
 	if (w->engine)
 		pipe_done(&w->pipe);

@@ -9,7 +9,7 @@ const char *const words_choices[] = { "vi", "en", "zh", NULL };
 static const char *const table[N_WORDS][N_LANGUAGES] = {
 	[WORD_RECORDING] = { "BẢN GHI", "RECORDING", "回放" },
 	[WORD_ADVICE] = { "Việc cần làm:", "What to do:", "处置建议：" },
-	[WORD_EVENTS_IN] = { "%u sự kiện trong %.0f giây", "%u events in %.0f s", "%u 个事件，历时 %.0f 秒" },
+	[WORD_EVENTS_IN] = { "%u sự kiện trong %.1f giây", "%u events in %.1f s", "%u 个事件，历时 %.1f 秒" },
 	[WORD_RULES] = { "%u luật đã nạp, %u luật bị từ chối (%.1f giây)", "%u rules loaded, %u refused (%.1f s)",
 	                 "已加载 %u 条规则，拒绝 %u 条（%.1f 秒）" },
 	[WORD_REFUSED] = { "Luật bị từ chối: %s", "Rule refused: %s", "规则被拒绝：%s" },

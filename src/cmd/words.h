@@ -10,7 +10,7 @@ enum language { LANG_VI, LANG_EN, LANG_ZH, N_LANGUAGES };
 enum word {
 	WORD_RECORDING,
 	WORD_ADVICE,
-	WORD_EVENTS_IN,      /* %u events, %.0f s */
+	WORD_EVENTS_IN,      /* %u events, %.1f s */
 	WORD_RULES,          /* %u rules, %u refused, %.1f s */
 	WORD_REFUSED,        /* %s diagnostic */
 	WORD_NOT_CACHED,     /* %s why */
@@ -27,7 +27,6 @@ enum word {
 	WORD_LIVE,         /* %.0f events/s, %llu alerts, %.1f s lag, %llu shed */
 	WORD_CLOSING,      /* %s time, %llu events, %llu alerts */
 	WORD_CLOSING_SHED, /* %llu skipped, %llu shed */
-	WORD_TIMES,        /* %llu times */
 	WORD_NO_RELOAD,
 	WORD_LEVEL_NONE,
 	WORD_LEVEL_INFORMATIONAL,

@@ -111,18 +111,24 @@ int event_put_named(struct event *ev, struct str name, struct str text, enum val
 	return r ? r : rp;
 }
 
-struct str event_folded(struct event *ev, const struct value *v)
+struct str event_fold(struct event *ev, struct str text)
 {
-	if (v->folded.p)
-		return v->folded;
-	struct value *mine = &ev->values[v - ev->values];
-	char *to = arena_alloc(&ev->scratch, UTF8_FOLD_MAX(v->text.n));
+	static const char nothing[EVENT_PAD];
+	char *to = arena_alloc(&ev->scratch, UTF8_FOLD_MAX(text.n) + EVENT_PAD);
 	if (!to) {
 		ev->shed++;
-		return v->text;
+		return (struct str){ nothing, 0 };
 	}
-	mine->folded = (struct str){ to, utf8_fold(to, v->text) };
-	return mine->folded;
+	size_t n = utf8_fold(to, text);
+	memset(to + n, 0, EVENT_PAD);
+	return (struct str){ to, n };
+}
+
+struct str event_folded(struct event *ev, const struct value *v)
+{
+	if (!v->folded.p)
+		ev->values[v - ev->values].folded = event_fold(ev, v->text);
+	return v->folded;
 }
 
 const struct pair *event_pairs(struct event *ev, uint32_t *n)

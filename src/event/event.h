@@ -78,8 +78,17 @@ static inline const struct value *event_next(const struct event *ev, const struc
 	return v->next ? &ev->values[v->next] : NULL;
 }
 
-/* The case-folded text of a value, made once per record. On exhausted memory: the text itself, and `shed` counted. */
+/* A folded text has so many NUL bytes behind it, so that a scanner may read past its end. */
+enum { EVENT_PAD = 64 };
+
+/*
+ * The case-folded text of a value, made once per record, EVENT_PAD behind it. When memory ends: an empty text, and
+ * `shed` is counted.
+ */
 struct str event_folded(struct event *ev, const struct value *v);
+
+/* Case-folds any text into the event's memory, in the same way. */
+struct str event_fold(struct event *ev, struct str text);
 
 /* All names and values. The array is valid until the next reset. */
 const struct pair *event_pairs(struct event *ev, uint32_t *n);

@@ -235,8 +235,9 @@ static int build(struct fields *f, const struct field_path *paths, size_t n_path
 				at[path.n++] = paths[i].path.p[k];
 		at += path.n;
 		if (!path.n || path.n > FIELDS_MAX_KEY || paths[i].field >= f->n_fields)
-			return err_set(err, -EINVAL, "field path '%.*s' of field %u: %s", (int)str_sub(path, 0, 80).n, path.p,
-			               paths[i].field, path.n - 1 < FIELDS_MAX_KEY ? "no such field" : "empty or too long");
+			return err_set(err, -EINVAL, "field path '%.*s' of field %u: %s", (int)str_sub(path, 0, 80).n,
+			               path.p, paths[i].field,
+			               path.n - 1 < FIELDS_MAX_KEY ? "no such field" : "empty or too long");
 		r = add_path(f, path, paths[i].field);
 	}
 	r = r ? r : join_wildcards(f);

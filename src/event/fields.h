@@ -29,7 +29,10 @@ struct field_path {
 
 /*
  * Copies what it needs. Every path is found nested ({"a":{"b":1}}) and with its dots in the key ({"a.b":1}), and a
- * key is also found when blanks stand in it ("Threat Name" for ThreatName). n_fields counts the reserved ids too.
+ * key is also found when blanks stand in it ("Threat Name" for ThreatName). A key with dots is read as several keys;
+ * only where that leads nowhere it is one that "*" stands for. n_fields counts the reserved ids too.
+ *
+ * -EINVAL: a path that is empty or over 512 bytes, or of a field that n_fields doesn't count. -E2BIG: too many.
  */
 int fields_new(struct fields **ret, uint32_t n_fields, const struct field_path *paths, size_t n_paths, struct err *err);
 void fields_free(struct fields *f);
@@ -74,7 +77,7 @@ struct fields {
 	uint32_t *ids;
 	char *bytes;
 	uint32_t n_fields, n_nodes, cap_nodes;
-	uint32_t n_slots;         /* a power of two, at least four times the nodes */
+	uint32_t n_slots;        /* a power of two, at least four times the nodes */
 	struct fields_id *pairs; /* while building */
 	size_t n_pairs, cap_pairs;
 };
@@ -152,14 +155,14 @@ static inline uint32_t fields_find(const struct fields *f, uint32_t node, struct
 	return s->child ? s->child : FIELDS_NONE;
 }
 
-/* Whether some byte of w is `byte`. */
-static inline bool fields_word_has(uint64_t w, unsigned char byte)
+/* Not 0 where some byte of w is `byte`. */
+static inline uint64_t fields_word_has(uint64_t w, unsigned char byte)
 {
 	w ^= 0x0101010101010101u * byte;
 	return (w - 0x0101010101010101u) & ~w & 0x8080808080808080u;
 }
 
-static inline bool fields_word_is_odd(uint64_t w)
+static inline uint64_t fields_word_is_odd(uint64_t w)
 {
 	return fields_word_has(w, ' ') | fields_word_has(w, '.') | fields_word_has(w, '\\');
 }
@@ -168,10 +171,10 @@ static inline bool fields_word_is_odd(uint64_t w)
 static inline bool fields_is_odd(struct str key)
 {
 	struct fields_ends e = fields_ends(key);
-	bool odd = fields_word_is_odd(e.first) | fields_word_is_odd(e.last);
+	uint64_t odd = fields_word_is_odd(e.first) | fields_word_is_odd(e.last);
 	for (size_t i = 8; i + 8 < key.n; i += 8)
 		odd |= fields_word_is_odd(fields_load8(key.p + i));
-	return odd;
+	return odd != 0;
 }
 
 static inline uint32_t fields_any(const struct fields *f, uint32_t node)

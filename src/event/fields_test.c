@@ -102,16 +102,18 @@ static void test_find(void **state)
 static void test_wildcard(void **state)
 {
 	const struct field_path paths[] = {
-		{ STR("a.*"), 2 },     { STR("a.b"), 3 },     { STR("a.b.c"), 4 },   { STR("a.*.c"), 5 },
+		{ STR("a.*"), 2 },     { STR("a.b"), 3 },     { STR("a.b.c"), 4 },    { STR("a.*.c"), 5 },
 		{ STR("a.*.*.d"), 6 }, { STR("a.b.x.d"), 7 }, { STR("log.*.id"), 8 }, { STR("*.top"), 9 },
 	};
 	static const struct {
 		const char *keys, *ids;
 	} cases[] = {
-		{ "a/z", "2" },     { "a/b", "2,3" },     { "a/b/c", "4,5" },   { "a/z/c", "5" },    { "a.b.c", "4,5" },
-		{ "a.z", "2" },     { "a/b/x/d", "6,7" }, { "a/b/y/d", "6" },   { "a/q/y/d", "6" },  { "log/1/id", "8" },
-		{ "log.1.id", "8" }, { "log/top", "9" },  { "any/top", "9" },   { "a/top", "2,9" },  { "any/x", "-" },
-		{ "any", "" },      { "log/1/ix", "-" },  { "a/one two", "2" }, { "a/p.q", "2" },
+		{ "a/z", "2" },       { "a/b", "2,3" },     { "a/b/c", "4,5" },   { "a/z/c", "5" },
+		{ "a.b.c", "4,5" },   { "a.z", "2" },       { "a/b/x/d", "6,7" }, { "a/b/y/d", "6" },
+		{ "a/q/y/d", "6" },   { "log/1/id", "8" },  { "log.1.id", "8" },  { "log/top", "9" },
+		{ "any/top", "9" },   { "a/top", "2,9" },   { "any/x", "-" },     { "any", "" },
+		{ "log/1/ix", "-" },  { "a/one two", "2" }, { "a/p.q", "" },      { "log/p.q.r", "" },
+		{ "a/p.q.r.s", "2" },
 	};
 	struct fields *f;
 	struct err err;
@@ -131,7 +133,9 @@ static void test_many(void **state)
 	struct field_path *paths = arena_alloc(&a, N * sizeof(*paths));
 	assert_non_null(paths);
 	for (uint32_t i = 0; i < N; i++)
-		paths[i] = (struct field_path){ arena_printf(&a, "%.*s%u", (int)(i % 23), "abcdefghijklmnopqrstuvw", i * 2), i + 2 };
+		paths[i] = (struct field_path){
+			arena_printf(&a, "%.*s%u", (int)(i % 23), "abcdefghijklmnopqrstuvw", i * 2), i + 2
+		};
 	struct fields *f;
 	struct err err;
 	assert_int_equal(fields_new(&f, N + 2, paths, N, &err), 0);

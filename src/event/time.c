@@ -93,8 +93,8 @@ static bool take_offset(struct str *s, int64_t *minutes)
 
 static bool take_clock(struct str *s, struct date_time *t)
 {
-	return take_digits(s, 2, &t->hour) && take_char(s, ':') && take_digits(s, 2, &t->minute) &&
-	       take_char(s, ':') && take_digits(s, 2, &t->second);
+	return take_digits(s, 2, &t->hour) && take_char(s, ':') && take_digits(s, 2, &t->minute) && take_char(s, ':') &&
+	       take_digits(s, 2, &t->second);
 }
 
 /* 2020-09-19T21:17:03.5+07:00 */

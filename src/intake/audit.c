@@ -62,7 +62,7 @@ static const struct syscall_name {
 	{ "adjtimex", 159, 171 },
 };
 
-/* Fields that the kernel and the audit library write in hexadecimal when a blank, a quote or a control byte is in them. */
+/* Fields that are written in hexadecimal when a blank, a quote or a control byte is in them. */
 static const char *const encoded[] = {
 	"proctitle", "comm", "exe", "cwd", "name",  "key",      "data",
 	"acct",      "path", "dir", "cmd", "ocomm", "root_dir", "cgroup",
@@ -233,7 +233,7 @@ static void take_field(struct reader *r, struct str key, struct str value, bool 
 	}
 	value = plain(r, key, value, quoted);
 	if (str_eq(key, STR("proctitle"))) {
-		char *title = arena_alloc(&r->ev->scratch, value.n);
+		char *title = value.n ? arena_alloc(&r->ev->scratch, value.n) : NULL;
 		for (size_t i = 0; title && i < value.n; i++)
 			title[i] = value.p[i] ? value.p[i] : ' ';
 		r->proctitle = value = title ? (struct str){ title, value.n } : value;
@@ -288,7 +288,7 @@ static struct str cut_value(struct str *s, bool *quoted)
 	return word;
 }
 
-/* KEY=VALUE ..., words without "=" are passed over. In msg='...' and SADDR={ ... } stand fields again, one level deep. */
+/* KEY=VALUE ...; other words are passed over. In msg='...' and SADDR={ ... } stand fields again, one level deep. */
 static void take_fields(struct reader *r, struct str s, bool inner)
 {
 	while (s.n) {

@@ -6,7 +6,8 @@
 static void event_of_many_lines(void **state)
 {
 	static const struct example examples[] = {
-		{ "type=SYSCALL msg=audit(1700000000.250:77): arch=c000003e syscall=59 success=yes a0=55d0 comm=\"wget\" "
+		{ "type=SYSCALL msg=audit(1700000000.250:77): arch=c000003e syscall=59 success=yes a0=55d0 "
+		  "comm=\"wget\" "
 		  "exe=\"/usr/bin/wget\" key=(null)\x1d"
 		  "ARCH=x86_64 UID=\"root\"\n"
 		  "type=EXECVE msg=audit(1700000000.250:77): argc=3 a0=\"wget\" a1=2D4F20612062 a2=\"http://x/\"\n"
@@ -22,25 +23,31 @@ static void event_of_many_lines(void **state)
 		  "SYSCALL=execve\nprocess.command_line=wget -O a b http://x/",
 		  1700000000 },
 		/* an argument in pieces, two keys, the call named by auditd */
-		{ "node=web type=SYSCALL msg=audit(1700000000:1): arch=c00000b7 syscall=999 key=61016262\x1dSYSCALL=bpf\n"
+		{ "node=web type=SYSCALL msg=audit(1700000000:1): arch=c00000b7 syscall=999 "
+		  "key=61016262\x1dSYSCALL=bpf\n"
 		  "type=EXECVE msg=audit(1700000000:1): argc=2 a0=\"sh\" a1_len=8 a1[0]=\"-c i\" a1[1]=6420",
 		  "type=SYSCALL\narch=c00000b7\nsyscall=999\nkey=a\nkey=bb\nSYSCALL=bpf\n"
 		  "type=EXECVE\nargc=2\na0=sh\na1_len=8\na1=-c id \nprocess.command_line=sh -c id " },
 		{ "type=PROCTITLE msg=audit(1700000000.250:77): proctitle=\"bash\"",
 		  "type=PROCTITLE\nproctitle=bash\nprocess.command_line=bash" },
 		{ "type=SOCKADDR msg=audit(1700000000.250:78): saddr=02000050CB00710900000000000000000A",
-		  "type=SOCKADDR\nsaddr=02000050CB00710900000000000000000A\ndestination.ip=203.0.113.9\ndestination.port=80" },
-		{ "type=SOCKADDR msg=audit(1700000000.250:78): saddr=0A0001BB0000000020010DB800000000000000000000000100000000",
+		  "type=SOCKADDR\nsaddr=02000050CB00710900000000000000000A\ndestination.ip=203.0.113.9\ndestination."
+		  "port=80" },
+		{ "type=SOCKADDR msg=audit(1700000000.250:78): "
+		  "saddr=0A0001BB0000000020010DB800000000000000000000000100000000",
 		  "type=SOCKADDR\nsaddr=0A0001BB0000000020010DB800000000000000000000000100000000\n"
 		  "destination.ip=2001:db8::1\ndestination.port=443" },
 		{ "type=SOCKADDR msg=audit(1700000000.250:78): saddr=0100", "type=SOCKADDR\nsaddr=0100" },
-		{ "type=USER_LOGIN msg=audit(1700000000.250:79): pid=5 uid=0 msg='op=login acct=28696E76616C6964207573657229 "
+		{ "type=USER_LOGIN msg=audit(1700000000.250:79): pid=5 uid=0 msg='op=login "
+		  "acct=28696E76616C6964207573657229 "
 		  "exe=\"/usr/sbin/sshd\" addr=192.0.2.1 res=failed'",
 		  "type=USER_LOGIN\npid=5\nuid=0\nop=login\nacct=(invalid user)\nexe=/usr/sbin/sshd\n"
 		  "process.executable=/usr/sbin/sshd\naddr=192.0.2.1\nres=failed" },
-		{ "type=AVC msg=audit(1700000000.250:80): avc:  denied  { read } for  pid=1 comm=\"x\"", "type=AVC\npid=1\ncomm=x" },
+		{ "type=AVC msg=audit(1700000000.250:80): avc:  denied  { read } for  pid=1 comm=\"x\"",
+		  "type=AVC\npid=1\ncomm=x" },
 		{ "type=SYSCALL arch=1", "!no audit record: type=TYPE msg=audit(TIME:SERIAL): is missing" },
-		{ "type=SYSCALL msg=audit(9999999999999999999.1:1):", "!no audit record: type=TYPE msg=audit(TIME:SERIAL): is missing" },
+		{ "type=SYSCALL msg=audit(9999999999999999999.1:1):",
+		  "!no audit record: type=TYPE msg=audit(TIME:SERIAL): is missing" },
 		{ "", "!no audit record: it is empty" },
 	};
 	check_examples(&intake_audit, NULL, examples, ARRAY_LEN(examples));

@@ -1,3 +1,5 @@
+#include "intake/derive.h"
+#include "intake/formats.h"
 #include "intake/framer.h"
 
 #include <errno.h>
@@ -115,6 +117,8 @@ int batch_parse(const struct batch *b, size_t i, struct event *ev, struct err *e
 	int rc = b->format->parse(r->bytes, b->columns, b->now, ev, err);
 	if (rc)
 		return rc;
+	if (b->format == &intake_json)
+		intake_derive_journal(ev);
 	put_if_asked(ev, STR("log.file.path"), b->origin);
 	put_if_asked(ev, STR("khien.format"), b->format->name);
 	return 0;

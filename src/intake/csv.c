@@ -159,14 +159,14 @@ static int read_zeek_header(struct columns *c, struct str header, struct err *er
 	return r || c->n ? r : err_set(err, -ENOENT, "Zeek header without #fields");
 }
 
-int columns_new(struct columns **ret, struct str header, struct err *err)
+int columns_new(struct columns **ret, struct str header, bool zeek, struct err *err)
 {
 	struct columns *c = calloc(1, sizeof(*c));
 	if (!c)
 		return err_set(err, -ENOMEM, "CSV header: %m");
 	c->refs = 1;
 	int r;
-	if (columns_is_meta(header)) {
+	if (zeek) {
 		r = read_zeek_header(c, header, err);
 	} else {
 		c->separator = guess_separator(header);

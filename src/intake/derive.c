@@ -1,4 +1,5 @@
 #include "intake/derive.h"
+#include "intake/text.h"
 
 #include <arpa/inet.h>
 
@@ -114,7 +115,7 @@ static bool is_address(struct str s)
 	char z[INET6_ADDRSTRLEN];
 	unsigned char to[16];
 	s.n = str_find(s, '%'); /* fe80::1%eth0 */
-	if (s.n == 0 || s.n >= sizeof(z))
+	if (s.n == 0 || s.n >= sizeof(z) || memchr(s.p, 0, s.n))
 		return false;
 	memcpy(z, s.p, s.n);
 	z[s.n] = 0;
@@ -131,7 +132,7 @@ static bool is_port(struct str digits)
 
 static bool fits(const char *shape, struct str s, struct captures *c);
 
-/* A capture that ends at a blank, or at the literal character that the shape has behind it; a port at its last digit. */
+/* A capture that ends at a blank or at the literal that the shape has behind it; a port ends at its last digit. */
 static bool fits_word(char kind, const char *shape, struct str s, struct captures *c)
 {
 	size_t n = str_find(s, ' ');
@@ -153,15 +154,16 @@ static bool fits_cut(char kind, const char *shape, struct str s, size_t n, struc
 {
 	if (*shape && *shape != '$' && (n == s.n || s.p[n] != *shape))
 		return false;
-	struct captures before = *c;
+	size_t before = c->n;
 	if (kind != '_')
 		c->at[c->n++] = (struct capture){ kind, { s.p, n } };
 	if (!*shape ? n == s.n : fits(shape, str_sub(s, n, s.n), c))
 		return true;
-	*c = before;
+	c->n = before;
 	return false;
 }
 
+/* The longest that fits. */
 static bool fits_text(char kind, const char *shape, struct str s, struct captures *c)
 {
 	for (size_t i = 0; i <= s.n; i++)
@@ -225,16 +227,49 @@ static struct str plain_program(struct str program)
 	return program;
 }
 
+/* sudo: "ubuntu : TTY=pts/0 ; PWD=/home ; USER=root ; COMMAND=/bin/ls -l"; the command is all that is left. */
+static void put_sudo(struct event *ev, struct str message)
+{
+	for (struct str rest = message; rest.n;) {
+		size_t i = 0;
+		while (i + 2 < rest.n &&
+		       !(rest.p[i] == ' ' && (rest.p[i + 1] == ';' || rest.p[i + 1] == ':') && rest.p[i + 2] == ' '))
+			i++;
+		if (i + 2 >= rest.n)
+			return;
+		rest = str_sub(rest, i + 3, rest.n);
+		size_t eq = 0;
+		while (eq < rest.n && rest.p[eq] >= 'A' && rest.p[eq] <= 'Z')
+			eq++;
+		if (!eq || eq == rest.n || rest.p[eq] != '=')
+			continue;
+		struct str name = str_sub(rest, 0, eq), value = str_sub(rest, eq + 1, rest.n);
+		bool last = str_eq(name, STR("COMMAND"));
+		const char *end = last ? NULL : memmem(value.p, value.n, " ; ", 3);
+		text_put(ev, name, end ? str_sub(value, 0, (size_t)(end - value.p)) : value);
+		if (last)
+			return;
+	}
+}
+
+static bool is_of(const struct shape *s, struct str program)
+{
+	return !s->program || (program.n && s->program[0] == program.p[0] && str_eq(program, str_from(s->program)));
+}
+
 bool intake_derive(struct event *ev, struct str program, struct str message)
 {
+	if (str_eq(program, STR("sudo")))
+		put_sudo(ev, message);
 	if (message.n > DERIVE_MAX_MESSAGE)
 		return false;
 	program = plain_program(program);
 	message = unfold(str_trim(message));
 	for (size_t i = 0; i < ARRAY_LEN(shapes); i++) {
 		const struct shape *s = &shapes[i];
-		struct captures c = { .n = 0 };
-		if ((s->program && !str_eq(program, str_from(s->program))) || !fits(s->text, message, &c))
+		struct captures c;
+		c.n = 0;
+		if (!is_of(s, program) || !fits(s->text, message, &c))
 			continue;
 		for (size_t k = 0; k < c.n; k++)
 			put(ev, &c.at[k]);
@@ -244,4 +279,20 @@ bool intake_derive(struct event *ev, struct str program, struct str message)
 		return true;
 	}
 	return false;
+}
+
+/* The value of a name at the top of a document, if a rule or a route asks for it. */
+static struct str asked(const struct event *ev, struct str name)
+{
+	uint32_t n = 0, node = fields_child(ev->fields, 0, name);
+	const uint32_t *ids = node == FIELDS_NONE ? NULL : fields_at(ev->fields, node, &n);
+	const struct value *v = n ? event_value(ev, ids[0]) : NULL;
+	return v ? v->text : (struct str){ 0 };
+}
+
+bool intake_derive_journal(struct event *ev)
+{
+	struct str program = asked(ev, STR("SYSLOG_IDENTIFIER"));
+	struct str message = program.p ? asked(ev, STR("MESSAGE")) : (struct str){ 0 };
+	return message.p && intake_derive(ev, program, message);
 }

@@ -146,6 +146,29 @@ static void test_long_message(void **state)
 	fields_free(fields);
 }
 
+static void test_journal(void **state)
+{
+	enum { COMMAND = N_FIELDS, PROGRAM, MESSAGE, N_ALL };
+	const struct field_path paths[] = { { STR("user.name"), USER },
+		                            { STR("COMMAND"), COMMAND },
+		                            { STR("SYSLOG_IDENTIFIER"), PROGRAM },
+		                            { STR("MESSAGE"), MESSAGE } };
+	struct fields *fields;
+	struct event ev;
+	assert_int_equal(fields_new(&fields, N_ALL, paths, ARRAY_LEN(paths), NULL), 0);
+	assert_int_equal(event_init(&ev, fields), 0);
+	event_reset(&ev);
+	assert_false(intake_derive_journal(&ev));
+	event_put(&ev, PROGRAM, STR("sudo"), VALUE_TEXT);
+	assert_false(intake_derive_journal(&ev));
+	event_put(&ev, MESSAGE, STR("  an : PWD=/home/an ; USER=root ; COMMAND=/bin/sh -c a ; b"), VALUE_TEXT);
+	assert_true(intake_derive_journal(&ev));
+	assert_true(str_eq(event_value(&ev, USER)->text, STR("an")));
+	assert_true(str_eq(event_value(&ev, COMMAND)->text, STR("/bin/sh -c a ; b")));
+	event_done(&ev);
+	fields_free(fields);
+}
+
 /* Splits "Mar 27 13:06:56 host program[pid]: message". */
 static bool split(struct str line, struct str *program, struct str *message)
 {
@@ -206,6 +229,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_examples),
 		cmocka_unit_test(test_long_message),
+		cmocka_unit_test(test_journal),
 		cmocka_unit_test(test_real_log),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,4 @@
-/* The registry of log formats. To add one: write its const record in a file of its own and name it here and in formats.c. */
+/* The registry of log formats. To add one: write its const record in a file of its own, name it here and in formats.c. */
 #ifndef KHIEN_INTAKE_FORMATS_H
 #define KHIEN_INTAKE_FORMATS_H
 

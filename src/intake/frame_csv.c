@@ -49,7 +49,7 @@ static int set_columns(struct framer *f, struct str header)
 {
 	struct columns *c;
 	struct err err;
-	int r = columns_new(&c, header, &err);
+	int r = columns_new(&c, header, f->zeek, &err);
 	if (r == -ENOENT && f->columns)
 		return 0;
 	if (r) {

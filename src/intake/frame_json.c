@@ -1,7 +1,7 @@
 /*
  * JSON values in a row. Nearly all logs are NDJSON, so a line is looked at first: one that begins with "{", ends with
  * "}", is followed by a line that begins with "{", and has no "}{" in it (also not with blanks or commas between, also
- * not in a string) is a record, found by memchr alone. Everything else is scanned byte by byte for the end of the value:
+ * not in a string) is a record, found by memchr alone. Everything else is scanned for the end of the value:
  * pretty-printed documents, several in a line, the elements of a top-level array.
  */
 #include "intake/framer.h"
@@ -33,7 +33,7 @@ static size_t plain_end(struct str s, size_t i)
 	for (uint64_t w; i + 8 <= s.n; i += 8) {
 		memcpy(&w, s.p + i, 8);
 		uint64_t quote = w ^ low * '"', slash = w ^ low * '\\';
-		/* A byte below n makes (byte - n) borrow into its own top bit; a borrow from the byte before only stops early. */
+		/* A byte below n makes (byte - n) borrow into its top bit; a borrow from its neighbour only stops early. */
 		if (((w - low * ' ') | (quote - low) | (slash - low)) & ~w & high)
 			break;
 	}
@@ -139,7 +139,7 @@ static bool has_several(struct str line)
 	}
 }
 
-/* {"Records":[{ as CloudTrail and Azure write it: bytes up to the first element. 0: is none; SIZE_MAX: can't tell yet. */
+/* {"Records":[{ as CloudTrail and Azure write it: bytes up to the first element. 0: none; SIZE_MAX: can't tell yet. */
 static size_t wrapper_prefix(struct str s)
 {
 	static const char *const keys[] = { "Records", "records", "value" };
@@ -217,8 +217,8 @@ static enum step take_document(struct framer *f, enum frame_when when, int *fail
 	struct str rest = framer_rest(f);
 	bool more = when == FRAME_MORE;
 	if (f->place == PLACE_TOP && !f->scan.at) {
-		size_t n = wrapper_prefix(rest);
-		if (n == SIZE_MAX && when != FRAME_END && rest.n <= f->c.max_record)
+		size_t n = wrapper_prefix(str_sub(rest, 0, f->c.max_record));
+		if (n == SIZE_MAX && when != FRAME_END && rest.n < f->c.max_record)
 			return STEP_WAIT;
 		if (n && n != SIZE_MAX) {
 			f->place = PLACE_WRAP;

@@ -90,10 +90,10 @@ int audit_groups_new(struct audit_groups **ret);
 void audit_groups_free(struct audit_groups *g);
 
 /*
- * CSV: the columns that a header names; it is the first record, or the "#" lines of Zeek. -EBADMSG, -E2BIG: unusable;
- * -ENOENT: lines of Zeek that name no columns.
+ * CSV: the columns that a header names; it is the first record, or the "#" lines of Zeek (`zeek`). -E2BIG: too many;
+ * -ENOENT: lines of Zeek that name none.
  */
-int columns_new(struct columns **ret, struct str header, struct err *err);
+int columns_new(struct columns **ret, struct str header, bool zeek, struct err *err);
 bool columns_is_meta(struct str line); /* a line that begins such a header of Zeek */
 struct columns *columns_ref(struct columns *c);
 void columns_unref(struct columns *c);

@@ -72,7 +72,7 @@ void batch_free(struct batch *b);
  * Called with a full batch; takes it (and frees it with batch_free). Returns 0, or -errno to stop.
  */
 typedef int batch_sink(void *arg, struct batch *b);
-/* A record or a stretch of bytes could not be used: "reason", at a line of the origin. Called at most once per record. */
+/* A record or a stretch of bytes could not be used: why, and at which line. Called at most once per record. */
 typedef void skip_sink(void *arg, const char *origin, uint64_t line, const char *reason);
 
 struct framer;
@@ -89,8 +89,8 @@ struct framer_config {
 int framer_new(struct framer **ret, const struct framer_config *config, struct err *err);
 /*
  * Any cut of the bytes gives the same records. These three return 0, or -errno and from then on nothing else: what
- * the sink returned, -ENOMSG when no format fits, -EILSEQ for UTF-16 text, -ENOMEM; a CSV header that can't be used: its
- * -errno. The reason went to `skip`.
+ * the sink returned, -ENOMSG when no format fits, -EILSEQ for UTF-16 text, -E2BIG for a CSV header with too many
+ * columns, -ENOMEM. The reason went to `skip`.
  */
 int framer_feed(struct framer *f, struct str bytes, int64_t now);
 /* Hands on the records that are complete (a quiet moment in a live source). Audit records are kept until `idle`. */

@@ -268,31 +268,6 @@ static void put_data(struct event *ev, struct str data)
 	}
 }
 
-/* sudo: "ubuntu : TTY=pts/0 ; PWD=/home ; USER=root ; COMMAND=/bin/ls -l"; the command is all that is left. */
-static void put_sudo(struct event *ev, struct str message)
-{
-	for (struct str rest = message; rest.n;) {
-		size_t i = 0;
-		while (i + 2 < rest.n &&
-		       !(rest.p[i] == ' ' && (rest.p[i + 1] == ';' || rest.p[i + 1] == ':') && rest.p[i + 2] == ' '))
-			i++;
-		if (i + 2 >= rest.n)
-			return;
-		rest = str_sub(rest, i + 3, rest.n);
-		size_t eq = 0;
-		while (eq < rest.n && rest.p[eq] >= 'A' && rest.p[eq] <= 'Z')
-			eq++;
-		if (!eq || eq == rest.n || rest.p[eq] != '=')
-			continue;
-		struct str name = str_sub(rest, 0, eq), value = str_sub(rest, eq + 1, rest.n);
-		bool last = str_eq(name, STR("COMMAND"));
-		const char *end = last ? NULL : memmem(value.p, value.n, " ; ", 3);
-		text_put(ev, name, end ? str_sub(value, 0, (size_t)(end - value.p)) : value);
-		if (last)
-			return;
-	}
-}
-
 /* A message that is a JSON object, also behind the cookie of CEE, gives its fields too. */
 static void put_json(struct event *ev, struct str message, int64_t now)
 {
@@ -339,8 +314,6 @@ static int parse(struct str record, const struct columns *columns, int64_t now, 
 	text_put(ev, STR("log.syslog.msgid"), h.id);
 	put_data(ev, h.data);
 	text_put(ev, STR("message"), rest);
-	if (str_eq(h.program, STR("sudo")))
-		put_sudo(ev, rest);
 	if (h.program.p)
 		intake_derive(ev, h.program, rest);
 	return 0;

@@ -134,8 +134,10 @@ static size_t unescape_one(struct str s, char *to)
 	static const char plain[] = "\"\\/'nrtbfv", meant[] = "\"\\/'\n\r\t\b\f\v";
 	if (s.n >= 4 && s.p[1] == 'x') {
 		int high = text_hex_digit(s.p[2]), low = text_hex_digit(s.p[3]);
+		if (high < 0 || low < 0)
+			return 0;
 		*to = (char)(high << 4 | low);
-		return high >= 0 && low >= 0 ? 4 : 0;
+		return 4;
 	}
 	const char *at = s.n >= 2 && s.p[1] ? strchr(plain, s.p[1]) : NULL;
 	if (at)

@@ -1,6 +1,5 @@
 #include "match/eval.h"
 
-#include "base/utf8.h"
 #include "match/pattern.h"
 
 #include <errno.h>
@@ -55,13 +54,7 @@ static void add_keyword(struct eval *e, struct str name, struct str text, uint8_
 		e->keywords = k;
 		e->cap_keywords = cap;
 	}
-	char *to = arena_alloc(&e->ev->scratch, UTF8_FOLD_MAX(text.n));
-	if (!to) {
-		e->ev->shed++;
-		return;
-	}
-	struct str folded = { to, utf8_fold(to, text) };
-	e->keywords[e->n_keywords++] = (struct keyword){ name, text, folded, type };
+	e->keywords[e->n_keywords++] = (struct keyword){ name, text, event_fold(e->ev, text), type };
 }
 
 const struct keyword *eval_keywords(struct eval *e, uint32_t *n)

@@ -22,9 +22,9 @@ struct engine_config {
 };
 
 struct engine_info {
-	struct err not_cached;  /* why the compiled rules could not be cached; code 0: they were, or no cache */
-	bool cached;   /* came from the cache */
-	double load_s; /* time it took to open */
+	struct err not_cached; /* why the compiled rules could not be cached; code 0: they were, or no cache */
+	bool cached;           /* came from the cache */
+	double load_s;         /* time it took to open */
 	size_t prefilter_bytes;
 	uint32_t n_rules, n_refused, n_always; /* n_always: rules without a required literal, checked on every event */
 };

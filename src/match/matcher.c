@@ -21,6 +21,8 @@ struct matcher {
 
 enum { FOUND_MAX = 256 };
 
+_Static_assert((int)EVENT_PAD >= (int)PREFILTER_PAD, "folded values are scanned with their padding");
+
 static int allot_scratch(struct matcher *m)
 {
 	for (uint32_t i = 0; i < m->e->pf.n_dbs; i++)

@@ -63,7 +63,7 @@ bool pattern_cidr(const struct pattern *p, struct str value)
 		value = str_sub(value, 1, value.n - 2);
 	size_t zone = str_find(value, '%');
 	value.n = zone;
-	if (value.n == 0 || value.n >= sizeof(text))
+	if (value.n == 0 || value.n >= sizeof(text) || memchr(value.p, '\0', value.n))
 		return false;
 	memcpy(text, value.p, value.n);
 	text[value.n] = '\0';
@@ -73,7 +73,7 @@ bool pattern_cidr(const struct pattern *p, struct str value)
 		family = 4;
 	} else if (inet_pton(AF_INET6, text, a) != 1) {
 		return false;
-	} else if (memcmp(a, mapped, sizeof(mapped)) == 0 && p->family == 4) {
+	} else if (memcmp(a, mapped, sizeof(mapped)) == 0) {
 		memmove(a, a + 12, 4);
 		family = 4;
 	}
@@ -85,15 +85,15 @@ bool pattern_cidr(const struct pattern *p, struct str value)
 	return rest == 0 || ((a[whole] ^ p->address[whole]) >> (8 - rest)) == 0;
 }
 
-/* A decimal number and nothing else: no hex, no "inf", no blanks inside. */
+/* A decimal number, with blanks around it at most: no hex, no "inf". */
 static bool parse_number(struct str s, double *ret)
 {
-	char text[64], *end;
+	char text[512], *end;
 	s = str_trim(s);
 	if (s.n == 0 || s.n >= sizeof(text))
 		return false;
 	for (size_t i = 0; i < s.n; i++)
-		if (!strchr("0123456789+-.eE", s.p[i]))
+		if (!s.p[i] || !strchr("0123456789+-.eE", s.p[i]))
 			return false;
 	memcpy(text, s.p, s.n);
 	text[s.n] = '\0';

@@ -25,16 +25,17 @@ uint64_t prefilter_hash(struct str s)
 struct hit_context {
 	const struct prefilter *pf;
 	const struct pf_filter *filter;
+	size_t len; /* of the value */
 	prefilter_hit *hit;
 	void *arg;
 };
 
 static int on_hit(unsigned id, unsigned long long from, unsigned long long to, unsigned flags, void *context)
 {
-	(void)from, (void)to, (void)flags;
 	const struct hit_context *c = context;
-	struct span rules = c->pf->literals[c->filter->literals.at + id];
-	c->hit(c->arg, c->pf->rules + rules.at, rules.n);
+	const struct pf_literal *l = &c->pf->literals[c->filter->literals.at + id];
+	if ((!(l->anchor & LITERAL_START) || to == l->len) && (!(l->anchor & LITERAL_END) || to == c->len))
+		c->hit(c->arg, c->pf->rules + l->rules.at, l->rules.n);
 	return 0;
 }
 
@@ -53,9 +54,9 @@ void prefilter_scan(const struct prefilter *pf, const struct pf_filter *f, hs_sc
 			}
 		}
 	}
-	if (f->db != NO_INDEX && folded.n >= f->min_len && folded.n <= UINT32_MAX) {
-		struct hit_context c = { pf, f, hit, arg };
-		hs_scan(pf->db[f->db], folded.p, (unsigned)folded.n, 0, scratch, on_hit, &c);
+	if (f->db != NO_INDEX && folded.n >= f->min_len && folded.n <= UINT32_MAX - PREFILTER_PAD) {
+		struct hit_context c = { pf, f, folded.n, hit, arg };
+		hs_scan(pf->db[f->db], folded.p, (unsigned)folded.n + PREFILTER_PAD, 0, scratch, on_hit, &c);
 	}
 }
 
@@ -102,7 +103,7 @@ static int check(const struct prefilter *pf, const struct ruleset *rs, struct er
 		if (!inside(pf->exact[i].rules, pf->n_rules))
 			return bad(err, "slot");
 	for (uint32_t i = 0; i < pf->n_literals; i++)
-		if (!inside(pf->literals[i], pf->n_rules))
+		if (!inside(pf->literals[i].rules, pf->n_rules))
 			return bad(err, "literal");
 	for (uint32_t i = 0; i < pf->n_rules; i++)
 		if (pf->rules[i] >= rs->n_rules || rs->rules[pf->rules[i]].node == NO_INDEX)

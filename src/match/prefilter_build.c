@@ -119,12 +119,14 @@ static void build_filter(struct build *b, size_t first, size_t stop)
 {
 	struct pf_filter f = { .field = b->wants[first].field, .db = NO_INDEX, .min_len = UINT32_MAX };
 	size_t i = first, n_whole = 0;
-	f.literals.at = (uint32_t)(b->literals.n / sizeof(struct span));
+	f.literals.at = (uint32_t)(b->literals.n / sizeof(struct pf_literal));
 	while (i < stop && !b->wants[i].whole) {
 		if (b->wants[i].text.n < f.min_len)
 			f.min_len = (uint32_t)b->wants[i].text.n;
-		struct span rules = rules_of(b, i, stop, &i);
-		add(&b->literals, &rules, sizeof(rules));
+		const struct want *w = &b->wants[i];
+		struct pf_literal l = { .len = (uint32_t)w->text.n, .anchor = w->anchor };
+		l.rules = rules_of(b, i, stop, &i);
+		add(&b->literals, &l, sizeof(l));
 		f.literals.n++;
 	}
 	if (i > first) {
@@ -154,58 +156,35 @@ static void build_filter(struct build *b, size_t first, size_t stop)
 	add(&b->filters, &f, sizeof(f));
 }
 
-/* A literal as a Vectorscan expression: every byte but letters and digits in hexadecimal. */
-static char *expression(struct arena *a, const struct want *w)
-{
-	char *s = arena_alloc(a, w->text.n * 4 + 8), *p = s;
-	if (!s)
-		return NULL;
-	if (w->anchor & LITERAL_START)
-		p = stpcpy(p, "\\A");
-	for (size_t i = 0; i < w->text.n; i++) {
-		unsigned char c = (unsigned char)w->text.p[i];
-		if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9')) {
-			*p++ = (char)c;
-		} else {
-			*p++ = '\\';
-			*p++ = 'x';
-			*p++ = "0123456789abcdef"[c >> 4];
-			*p++ = "0123456789abcdef"[c & 15];
-		}
-	}
-	if (w->anchor & LITERAL_END)
-		p = stpcpy(p, "\\z");
-	*p = '\0';
-	return s;
-}
-
+/*
+ * Only Vectorscan's literal matchers are used: no anchors, no single-match flag. They are the simplest and fastest part
+ * of it; a value's start and end are compared when a literal is found.
+ */
 static int compile_job(struct build *b, struct job *j, struct err *err)
 {
-	struct arena arena = { 0 };
-	const char **ex = malloc(j->n * sizeof(*ex));
-	unsigned *flags = malloc(j->n * sizeof(*flags)), *ids = malloc(j->n * sizeof(*ids)), n = 0;
+	const char **texts = malloc(j->n * sizeof(*texts));
+	size_t *lens = malloc(j->n * sizeof(*lens));
+	unsigned *flags = calloc(j->n, sizeof(*flags)), *ids = malloc(j->n * sizeof(*ids)), n = 0;
 	hs_database_t *db = NULL;
 	hs_compile_error_t *why = NULL;
-	int r = ex && flags && ids ? 0 : err_set(err, -ENOMEM, "prefilter: %m");
+	int r = texts && lens && flags && ids ? 0 : err_set(err, -ENOMEM, "prefilter: %m");
 	for (size_t i = 0; !r && i < j->n; i++) {
 		const struct want *w = &b->wants[j->first + i];
 		if (i && same_literal(w, w - 1) == 0)
 			continue;
-		ex[n] = expression(&arena, w);
-		if (!ex[n])
-			r = err_set(err, -ENOMEM, "prefilter: %m");
-		flags[n] = HS_FLAG_SINGLEMATCH | HS_FLAG_DOTALL;
+		texts[n] = w->text.p;
+		lens[n] = w->text.n;
 		ids[n] = n;
 		n++;
 	}
-	if (!r && hs_compile_multi(ex, flags, ids, n, HS_MODE_BLOCK, NULL, &db, &why) != HS_SUCCESS)
+	if (!r && hs_compile_lit_multi(texts, flags, ids, lens, n, HS_MODE_BLOCK, NULL, &db, &why) != HS_SUCCESS)
 		r = err_set(err, -EINVAL, "prefilter: %s", why ? why->message : "can't compile");
 	if (!r && hs_serialize_database(db, &j->bytes, &j->n_bytes) != HS_SUCCESS)
 		r = err_set(err, -ENOMEM, "prefilter: can't serialise");
 	hs_free_compile_error(why);
 	hs_free_database(db);
-	arena_free(&arena);
-	free(ex);
+	free(texts);
+	free(lens);
 	free(flags);
 	free(ids);
 	return r;

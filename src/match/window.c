@@ -81,10 +81,12 @@ static int correlator_init(struct windows *w, uint32_t index, uint32_t *depth)
 		.when_over = isfinite(d->lt) || isfinite(d->lte) || !isnan(d->eq) || !isnan(d->neq),
 		.least = -INFINITY,
 		.cap = cap_of(d, w->mem.max),
+		.same = calloc(d->inputs.n + 1, sizeof(*c->same)),
 		.fields = calloc(d->n_group + 2, sizeof(*c->fields)),
+		.cap_fields = d->n_group + 2,
 		.values = calloc(d->n_group + 1, sizeof(*c->values)),
 	};
-	if (!c->fields || !c->values)
+	if (!c->same || !c->fields || !c->values)
 		return -ENOMEM;
 	if ((d->type == CORRELATE_TEMPORAL || d->type == CORRELATE_TEMPORAL_ORDERED) && unbounded(d))
 		c->least = d->inputs.n;
@@ -95,7 +97,11 @@ static int correlator_init(struct windows *w, uint32_t index, uint32_t *depth)
 	}
 	name_result(c, rs);
 	for (uint32_t i = 0; i < d->inputs.n; i++) {
-		uint32_t from = rs->rules[rs->inputs[d->inputs.at + i].rule].correlation;
+		const struct input *in = &rs->inputs[d->inputs.at + i];
+		c->same[i] = NO_INDEX;
+		for (uint32_t k = 0; k < i; k++)
+			c->same[i] = rs->inputs[d->inputs.at + k].rule == in->rule ? k : c->same[i];
+		uint32_t from = rs->rules[in->rule].correlation;
 		if (from >= index) /* NO_INDEX too */
 			continue;
 		const struct correlator *f = &w->correlators[from];
@@ -105,6 +111,16 @@ static int correlator_init(struct windows *w, uint32_t index, uint32_t *depth)
 			depth[index] = depth[from] + 1;
 	}
 	return depth[index] < MAX_DEPTH ? 0 : -ELOOP;
+}
+
+/* Does the rule come again further on among the inputs? Its matches are the last one's: see struct tally. */
+static bool comes_again(const struct ruleset *rs, struct span inputs, uint32_t i)
+{
+	for (uint32_t k = i + 1; k < inputs.n; k++) {
+		if (rs->inputs[inputs.at + k].rule == rs->inputs[inputs.at + i].rule)
+			return true;
+	}
+	return false;
 }
 
 static int link_rules(struct windows *w)
@@ -121,7 +137,7 @@ static int link_rules(struct windows *w)
 	for (uint32_t c = 0; c < rs->n_correlations; c++) {
 		struct span inputs = rs->correlations[c].inputs;
 		for (uint32_t i = 0; i < inputs.n; i++)
-			w->links_at[rs->inputs[inputs.at + i].rule + 2]++;
+			w->links_at[rs->inputs[inputs.at + i].rule + 2] += !comes_again(rs, inputs, i);
 	}
 	for (uint32_t i = 1; i < rs->n_rules + 2; i++)
 		w->links_at[i] += w->links_at[i - 1];
@@ -129,7 +145,8 @@ static int link_rules(struct windows *w)
 		struct span inputs = rs->correlations[c].inputs;
 		for (uint32_t i = 0; i < inputs.n; i++) {
 			uint32_t rule = rs->inputs[inputs.at + i].rule;
-			w->links[w->links_at[rule + 1]++] = (struct link){ .correlation = c, .input = i };
+			if (!comes_again(rs, inputs, i))
+				w->links[w->links_at[rule + 1]++] = (struct link){ .correlation = c, .input = i };
 		}
 	}
 	return 0;
@@ -183,6 +200,7 @@ void windows_free(struct windows *w)
 		struct correlator *c = &w->correlators[i];
 		while (c->quietest)
 			table_drop(w, c->quietest);
+		free(c->same);
 		free(c->fields);
 		free(c->values);
 	}

@@ -19,7 +19,8 @@
  * many did in order, from the first on. A percentile is interpolated between the two nearest values.
  *
  * The match of a correlation has the group-by fields under the names as written, and the result: "count(user)",
- * "sum(bytes)", "avg(bytes)" or "percentile(bytes)". It carries the same, and the result under the field's own name.
+ * "sum(bytes)", "avg(bytes)" or "percentile(bytes)". It carries the same, the result under the field's own name, and, unless it was judged when its window was over, what
+ * its last match carried.
  */
 #ifndef KHIEN_MATCH_WINDOW_H
 #define KHIEN_MATCH_WINDOW_H

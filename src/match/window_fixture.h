@@ -74,7 +74,7 @@ static inline uint32_t fixture_correlate(struct fixture *f, enum correlation_typ
 	};
 	rs->n_correlations++;
 	for (uint32_t i = 0; i < n_group; i++) {
-		char name[8];
+		char name[16];
 		snprintf(name, sizeof(name), "g%u", i);
 		fixture_text(f, name);
 	}
@@ -119,9 +119,11 @@ static inline const struct match *fixture_match(struct fixture_match *fm, const 
 		.first_time = time,
 	};
 	if (group)
-		fm->carried[fm->m.n_carried++] = (struct match_field){ .name = STR("g0"), .text = str_from(group), .field = FIXTURE_GROUP };
+		fm->carried[fm->m.n_carried++] =
+		        (struct match_field){ .name = STR("g0"), .text = str_from(group), .field = FIXTURE_GROUP };
 	if (value)
-		fm->carried[fm->m.n_carried++] = (struct match_field){ .name = STR("v"), .text = str_from(value), .field = FIXTURE_VALUE };
+		fm->carried[fm->m.n_carried++] =
+		        (struct match_field){ .name = STR("v"), .text = str_from(value), .field = FIXTURE_VALUE };
 	return &fm->m;
 }
 

@@ -109,6 +109,23 @@ static void describe(struct correlator *c, const struct group *g, double result)
 	c->fields[c->def->n_group + 1].text = (struct str){ text, (size_t)n };
 }
 
+/* Beside its own n fields a correlation carries those of its last match, for others that group by them. */
+static uint32_t carry(struct correlator *c, uint32_t n, const struct match *m)
+{
+	if (n + m->n_carried > c->cap_fields) {
+		struct match_field *fields = realloc(c->fields, (n + m->n_carried) * sizeof(*fields));
+		if (!fields)
+			return n;
+		c->fields = fields;
+		c->cap_fields = n + m->n_carried;
+	}
+	for (uint32_t i = 0; i < m->n_carried; i++) {
+		c->fields[n + i] = m->carried[i];
+		c->fields[n + i].field = NO_INDEX;
+	}
+	return n + m->n_carried;
+}
+
 /*
  * The match of the correlation, to the sink and to the correlations that refer to it. It stands where its last event
  * does, or the late one that completed it. m is NULL where the window was judged when it was over.
@@ -119,7 +136,10 @@ static int emit(struct windows *w, struct group *g, const struct verdict *v, con
 	struct correlator *c = g->of;
 	const struct place *place = group_at(g, v->last)->place;
 	const struct correlation *d = c->def;
+	uint32_t n = d->n_group + (has_value(c) ? 1 + (d->n_value == 1) : 0);
 	describe(c, g, v->result);
+	if (m && w->rs->rules[d->rule].feeds)
+		n = carry(c, n, m);
 	struct match out = {
 		.rule = &w->rs->rules[d->rule],
 		.rule_index = d->rule,
@@ -129,7 +149,7 @@ static int emit(struct windows *w, struct group *g, const struct verdict *v, con
 		.fields = c->fields,
 		.n_fields = d->n_group + has_value(c),
 		.carried = c->fields,
-		.n_carried = d->n_group + (has_value(c) ? 1 + (d->n_value == 1) : 0),
+		.n_carried = n,
 	};
 	if (m) {
 		out.file = m->file;

@@ -289,7 +289,8 @@ static bool one_stream(uint64_t seed)
 			return false;
 		}
 		if (fast.n != o.fires.n)
-			fail_msg("stream %lu, match %u: %zu fires, %zu expected", (unsigned long)seed, i, fast.n, o.fires.n);
+			fail_msg("stream %lu, match %u: %zu fires, %zu expected", (unsigned long)seed, i, fast.n,
+			         o.fires.n);
 	}
 	if (has_upper(o.c))
 		judge_over(&o, INT64_MAX);

@@ -25,8 +25,11 @@ struct correlator {
 	size_t bytes;   /* of its groups */
 	struct group *newest, *quietest;
 	struct str *values; /* of the group-by fields of the match at hand */
-	/* What it says when it fires: group-by fields, then the result, then the result under the name of the field. */
+	uint32_t *same;     /* see struct tally */
+	/* What it says when it fires: group-by fields, then the result, then the result under the name of the field;
+	 * behind them what the match at hand carries. */
 	struct match_field *fields;
+	uint32_t cap_fields;
 	char result_name[128];
 	char result_text[32];
 };

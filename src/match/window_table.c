@@ -169,7 +169,7 @@ static struct group *group_new(struct windows *w, struct correlator *c, const ui
 		.fired_at = TIME_NEVER,
 		.size = size,
 	};
-	tally_init(&g->tally, c->def, (int64_t *)g->tail);
+	tally_init(&g->tally, c->def, (int64_t *)g->tail, c->same);
 	g->text = (char *)g->tail + inputs;
 	char *at = g->text;
 	for (uint32_t i = 0; i < c->def->n_group; i++) {

@@ -34,14 +34,16 @@ void tally_clear(struct tally *t)
 	}
 }
 
-void tally_init(struct tally *t, const struct correlation *def, int64_t *inputs)
+void tally_init(struct tally *t, const struct correlation *def, int64_t *inputs, const uint32_t *same)
 {
 	*t = (struct tally){ .def = def };
 	if (tally_inputs_size(def))
 		t->inputs = inputs;
 	tally_clear(t);
-	if (def->type == CORRELATE_TEMPORAL_ORDERED)
+	if (def->type == CORRELATE_TEMPORAL_ORDERED) {
+		t->same = same;
 		tally_restart(t);
+	}
 }
 
 void tally_done(struct tally *t, struct mem *mem, size_t *account)
@@ -205,10 +207,13 @@ bool tally_holds(const struct tally *t, const struct moment *m)
 
 void tally_follow(struct tally *t, const struct moment *m)
 {
-	/* Of all chains, the one that began last stays in the window longest: no other needs to be known. */
-	int64_t began = m->input ? t->inputs[m->input - 1] : m->time;
-	if (began > t->inputs[m->input])
-		t->inputs[m->input] = began;
+	/* Of all chains, the one that began last stays in the window longest: no other needs to be known. From the last
+	 * input to the first, as one match takes no two places in a chain. */
+	for (uint64_t i = m->input; i != NO_INDEX; i = t->same[i]) {
+		int64_t began = i ? t->inputs[i - 1] : m->time;
+		if (began > t->inputs[i])
+			t->inputs[i] = began;
+	}
 }
 
 /* Between the two values nearest to the rank, by linear interpolation. */

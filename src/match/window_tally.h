@@ -53,11 +53,14 @@ struct tally {
 			uint32_t n_sorted, cap_sorted;
 		};
 		double low; /* what rounding cut off the sum */
+		/* TEMPORAL_ORDERED: for each input the one before it that is the same rule, NO_INDEX: none. A match comes
+		 * as the last of them. Borrowed. */
+		const uint32_t *same;
 	};
 };
 
 /* inputs: tally_inputs_size() bytes of the caller's. */
-void tally_init(struct tally *t, const struct correlation *def, int64_t *inputs);
+void tally_init(struct tally *t, const struct correlation *def, int64_t *inputs, const uint32_t *same);
 size_t tally_inputs_size(const struct correlation *def);
 /* 0, or -ENOMEM: nothing has changed. */
 int tally_add(struct tally *t, struct mem *mem, size_t *account, const struct moment *m);

@@ -189,6 +189,26 @@ static void test_chain_and_order(void **state)
 	windows_free(x.w);
 }
 
+/* One match takes no two places in an order; and a correlation may group by what the one it refers to doesn't. */
+static void test_order_repeats(void **state)
+{
+	struct world x = { 0 };
+	fixture_init(&x.f, 2);
+	uint32_t twice = fixture_correlate(&x.f, CORRELATE_TEMPORAL_ORDERED, 60, (uint32_t[]){ 0, 0, 1, 0 }, 4, 0);
+	fixture_correlate(&x.f, CORRELATE_EVENT_COUNT, 60, (uint32_t[]){ twice }, 1, 1);
+	x.f.correlations[1].gte = 1;
+	open_world(&x, 0);
+	feed(&x, 0, 1, NULL, NULL);
+	feed(&x, 1, 2, NULL, NULL);
+	feed(&x, 0, 3, NULL, NULL);
+	assert_int_equal(x.out.n, 0);
+	feed(&x, 1, 4, NULL, NULL);
+	feed(&x, 0, 5, "a", NULL);
+	assert_int_equal(x.out.n, 2);
+	assert_string_equal(x.out.last, "events.json:6 host db time 5..5 count 1 g0=a");
+	windows_free(x.w);
+}
+
 /* What the inner correlation learns late still meets what the outer one knew before. */
 static void test_chain_of_windows_that_are_over(void **state)
 {
@@ -381,6 +401,7 @@ int main(void)
 		cmocka_unit_test(test_sum_does_not_drift),
 		cmocka_unit_test(test_late_and_clock),
 		cmocka_unit_test(test_chain_and_order),
+		cmocka_unit_test(test_order_repeats),
 		cmocka_unit_test(test_chain_of_windows_that_are_over),
 		cmocka_unit_test(test_sink_stops),
 		cmocka_unit_test(test_flood_of_groups_is_bounded),

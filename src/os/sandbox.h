@@ -5,7 +5,7 @@
  * sandbox_enter() afterwards, once, before the first foreign byte: becomes nobody where it was root, gives up gaining
  * rights (no_new_privs), file system and network (Landlock), and all system calls but reading, writing, waiting and
  * memory (seccomp; anything else ends the process, opening a file just fails). A layer that this machine doesn't permit
- * is left out and named; the caller decides whether to go on.
+ * is left out and named; the caller decides whether to go on. Builds with sanitizers leave out Landlock and seccomp.
  */
 #ifndef KHIEN_OS_SANDBOX_H
 #define KHIEN_OS_SANDBOX_H

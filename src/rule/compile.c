@@ -30,7 +30,8 @@ bool grow(struct compiler *c, void **array, uint32_t n, uint32_t *cap, size_t si
 	return true;
 }
 
-static void note(struct compiler *c, uint32_t line, bool refused, const char *what, va_list ap)
+__attribute__((format(printf, 4, 0))) static void note(struct compiler *c, uint32_t line, bool refused,
+                                                       const char *what, va_list ap)
 {
 	char text[512];
 	vsnprintf(text, sizeof(text), what, ap);

@@ -232,6 +232,8 @@ static int by_text(const void *a, const void *b)
 	const struct pattern *x = a, *y = b;
 	if (x->text.off != y->text.off)
 		return x->text.off < y->text.off ? -1 : 1;
+	if (x->number < y->number || x->number > y->number)
+		return x->number < y->number ? -1 : 1;
 	return memcmp(x, y, sizeof(*x));
 }
 

@@ -126,8 +126,7 @@ bool item_parse(struct compiler *c, const struct yaml_node *key, struct item *re
 	struct str rest = key->text;
 	size_t bar = str_find(rest, '|');
 	struct item it = { .field = str_sub(rest, 0, bar), .line = key->line };
-	bool keywords = bar == 0;
-	if (!it.field.n && !keywords) {
+	if (rest.n == 0) {
 		refuse(c, key->line, "an empty field name: write the field, or '|all' for keywords");
 		return false;
 	}

@@ -30,7 +30,7 @@ static unsigned distance(struct str a, struct str b)
 struct str nearest(struct str word, const struct str *words, size_t n)
 {
 	struct str best = { 0 };
-	size_t least = word.n < 3 ? 2 : word.n / 3 + 2; /* no more than a third may differ */
+	size_t least = word.n / 3 + 1; /* at most a third may differ */
 	for (size_t i = 0; i < n && word.n <= NEAREST_MAX; i++) {
 		if (words[i].n > NEAREST_MAX)
 			continue;

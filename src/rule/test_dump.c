@@ -31,9 +31,10 @@ static void dump_text(struct buf *out, const struct ruleset *rs, const struct pa
 }
 
 static const char *const ops[] = {
-	[PATTERN_EQ] = "=",  [PATTERN_PREFIX] = "^", [PATTERN_SUFFIX] = "$", [PATTERN_CONTAINS] = "~", [PATTERN_GLOB] = ":",
-	[PATTERN_RE] = "/",  [PATTERN_CIDR] = "@",   [PATTERN_NULL] = "=",   [PATTERN_EXISTS] = "",    [PATTERN_LT] = "<",
-	[PATTERN_LTE] = "<=", [PATTERN_GT] = ">",    [PATTERN_GTE] = ">=",
+	[PATTERN_EQ] = "=",    [PATTERN_PREFIX] = "^", [PATTERN_SUFFIX] = "$", [PATTERN_CONTAINS] = "~",
+	[PATTERN_GLOB] = ":",  [PATTERN_RE] = "/",     [PATTERN_CIDR] = "@",   [PATTERN_NULL] = "=",
+	[PATTERN_EXISTS] = "", [PATTERN_LT] = "<",     [PATTERN_LTE] = "<=",   [PATTERN_GT] = ">",
+	[PATTERN_GTE] = ">=",
 };
 
 static void dump_pattern(struct buf *out, const struct ruleset *rs, const struct pattern *p)
@@ -54,7 +55,7 @@ static void dump_pattern(struct buf *out, const struct ruleset *rs, const struct
 		buf_printf(out, "%s/%u", buf, p->bits);
 		break;
 	}
-	case PATTERN_NULL: add(out, "null"); break;
+	case PATTERN_NULL: add(out, "<null>"); break;
 	case PATTERN_EXISTS: add(out, p->flag ? "+" : "-"); break;
 	case PATTERN_FIELD: buf_printf(out, "&" STR_FMT, STR_ARG(field_name(rs, p->field))); break;
 	case PATTERN_LT:
@@ -127,7 +128,8 @@ void dump_correlation(struct buf *out, const struct ruleset *rs, const struct co
 	const struct {
 		const char *name;
 		double value;
-	} bounds[] = { { ">", c->gt }, { ">=", c->gte }, { "<", c->lt }, { "<=", c->lte }, { "=", c->eq }, { "!=", c->neq } };
+	} bounds[] = { { ">", c->gt },   { ">=", c->gte }, { "<", c->lt },
+		       { "<=", c->lte }, { "=", c->eq },   { "!=", c->neq } };
 	add(out, types[c->type]);
 	for (uint32_t i = 0; i < c->inputs.n; i++) {
 		const struct input *in = &rs->inputs[c->inputs.at + i];
@@ -137,9 +139,11 @@ void dump_correlation(struct buf *out, const struct ruleset *rs, const struct co
 		dump_ids(out, rs, in->value);
 	}
 	for (uint32_t i = 0; i < c->n_group; i++)
-		buf_printf(out, "%s" STR_FMT, i ? "," : " by ", STR_ARG(ruleset_text(rs, rs->texts[c->group_names.at + i])));
+		buf_printf(out, "%s" STR_FMT, i ? "," : " by ",
+		           STR_ARG(ruleset_text(rs, rs->texts[c->group_names.at + i])));
 	for (uint32_t i = 0; i < c->n_value; i++)
-		buf_printf(out, "%s" STR_FMT, i ? "," : " of ", STR_ARG(ruleset_text(rs, rs->texts[c->value_names.at + i])));
+		buf_printf(out, "%s" STR_FMT, i ? "," : " of ",
+		           STR_ARG(ruleset_text(rs, rs->texts[c->value_names.at + i])));
 	buf_printf(out, " in %gs", (double)c->timespan / 1e6);
 	for (size_t i = 0; i < ARRAY_LEN(bounds); i++)
 		if (isfinite(bounds[i].value))
@@ -161,7 +165,7 @@ void dump_paths(struct buf *out, const struct ruleset *rs, uint32_t field)
 	}
 }
 
-void compile_text(struct ruleset *ret, const struct test_rules *how, const char *yaml)
+int compile_text(struct ruleset *ret, const struct test_rules *how, const char *yaml, struct err *err)
 {
 	struct rule_file file = { STR("r.yml"), str_from(yaml) };
 	struct rule_file words = { STR("/folder/words.txt"), str_from(how->placeholder) };
@@ -173,12 +177,5 @@ void compile_text(struct ruleset *ret, const struct test_rules *how, const char 
 		.n_placeholders = how->placeholder ? 1 : 0,
 		.all_rules = how->all_rules,
 	};
-	struct err err;
-	if (rule_compile(ret, &texts, &err)) {
-		/* A mapping that is refused gives a ruleset of one diagnostic here, so that tables can expect it. */
-		*ret = (struct ruleset){ .block = NULL };
-		ret->bytes = strdup(err.text);
-		ret->block = (void *)(uintptr_t)ret->bytes;
-		ret->n_bytes = (uint32_t)strlen(err.text);
-	}
+	return rule_compile(ret, &texts, err);
 }

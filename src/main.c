@@ -9,17 +9,20 @@
  *   match/   events x rules -> matches: prefilter, exact check, correlation windows
  *   cmd/     wiring, a file per subcommand:
  *     match.c        match     files of events against rules
+ *       pipeline.c               batches to matches on several threads, in order
  *     rules.c        rules     lint rules
  *     watch.c        watch     this machine's logs, as they are written
  *       watch_sources.c          which logs there are
  *       watch_tail.c             files and the journal as they grow
  *       watch_net.c              the syslog listeners
  *       watch_play.c             recordings
+ *       watch_pipe.c             batches to alerts
  *       watch_show.c             alerts, the live line, summaries
  *     opt.c          options: parser and --help from one table
  *     term.c         the terminal: colour, width, safe text, progress
  *     print.c        one match as text and as JSON
  *     words.c        what people read, in three languages
+ *     paths.c        where khien keeps its own files
  *
  * src/ROOMS says who may include whom; ARCHITECTURE.md follows a log line through the house.
  */

@@ -39,7 +39,7 @@ void *arena_alloc(struct arena *a, size_t n)
 {
 	if (n > SIZE_MAX - ARENA_ALIGN)
 		return NULL;
-	n = (n + ARENA_ALIGN - 1) & ~(size_t)(ARENA_ALIGN - 1);
+	n = (n + !n + ARENA_ALIGN - 1) & ~(size_t)(ARENA_ALIGN - 1);
 	if ((size_t)(a->end - a->at) < n && arena_grow(a, n))
 		return NULL;
 	void *p = a->at;

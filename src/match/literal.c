@@ -157,9 +157,14 @@ struct str literal_of_regex(struct str s, struct arena *arena)
 	return best;
 }
 
+/* To what Vectorscan takes: it refuses a literal that begins with NUL, and long ones bring no more. */
 static void shorten(struct literal *l)
 {
-	if (l->text.n <= LITERAL_MAX || l->anchor == (LITERAL_START | LITERAL_END))
+	if (l->anchor == (LITERAL_START | LITERAL_END))
+		return; /* looked up by hash */
+	for (; l->text.n && l->text.p[0] == '\0'; l->text = str_sub(l->text, 1, l->text.n))
+		l->anchor &= ~(uint32_t)LITERAL_START;
+	if (l->text.n <= LITERAL_MAX)
 		return;
 	size_t cut = l->text.n - LITERAL_MAX;
 	l->text = l->anchor == LITERAL_END ? str_sub(l->text, cut, LITERAL_MAX) : str_sub(l->text, 0, LITERAL_MAX);
@@ -189,7 +194,7 @@ static bool pattern_literal(const struct ruleset *rs, const struct pattern *p, s
 		return false;
 	*ret = (struct literal){ .field = NO_INDEX, .anchor = anchor, .text = text };
 	shorten(ret);
-	return true;
+	return ret->text.n || ret->anchor == (LITERAL_START | LITERAL_END);
 }
 
 static bool set_of_one(struct arena *arena, struct literal l, struct literal_set *ret)
@@ -231,8 +236,11 @@ static bool test_literals(const struct ruleset *rs, const struct test *t, struct
 		struct literal_set one;
 		bool ok = pattern_literal(rs, &rs->patterns[t->patterns.at + i], arena, &l);
 		l.field = t->field;
-		if (ok && t->field == NO_INDEX)
+		if (ok && t->field == NO_INDEX) {
 			l.anchor = 0; /* keywords stand anywhere */
+			shorten(&l);
+			ok = l.text.n > 0;
+		}
 		if (t->all) {         /* each must hold: the best one does */
 			if (ok && set_of_one(arena, l, &one) && (!found || one.cost < whole.cost)) {
 				whole = one;

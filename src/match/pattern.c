@@ -58,7 +58,6 @@ bool pattern_cidr(const struct pattern *p, struct str value)
 {
 	char text[INET6_ADDRSTRLEN];
 	unsigned char a[16];
-	value = str_trim(value);
 	if (value.n > 2 && value.p[0] == '[' && value.p[value.n - 1] == ']')
 		value = str_sub(value, 1, value.n - 2);
 	size_t zone = str_find(value, '%');
@@ -85,11 +84,10 @@ bool pattern_cidr(const struct pattern *p, struct str value)
 	return rest == 0 || ((a[whole] ^ p->address[whole]) >> (8 - rest)) == 0;
 }
 
-/* A decimal number, with blanks around it at most: no hex, no "inf". */
+/* A decimal number and nothing else: no hex, no "inf", no blanks. */
 static bool parse_number(struct str s, double *ret)
 {
 	char text[512], *end;
-	s = str_trim(s);
 	if (s.n == 0 || s.n >= sizeof(text))
 		return false;
 	for (size_t i = 0; i < s.n; i++)

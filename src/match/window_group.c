@@ -185,8 +185,17 @@ int64_t group_insert(struct group *g, struct mem *mem, size_t *account, const st
 	if (r)
 		return r;
 	uint32_t p = group_behind(g, m->time);
-	if (p < g->hi) /* only takes away, so it can't fail */
-		group_slide(g, mem, account, g->lo < p ? g->lo : p, p);
+	if (g->tally.def->type == CORRELATE_TEMPORAL_ORDERED) {
+		if (p < g->hi) /* only takes away, so it can't fail */
+			group_slide(g, mem, account, g->lo < p ? g->lo : p, p);
+	} else if (p < g->lo) {
+		g->lo++;
+		g->hi++;
+	} else if (p < g->hi) {
+		if (tally_add(&g->tally, mem, account, m))
+			return -ENOMEM;
+		g->hi++;
+	}
 	memmove(group_at(g, p + 1), group_at(g, p), (g->n - p) * sizeof(*m));
 	*group_at(g, p) = *m;
 	g->n++;

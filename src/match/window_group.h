@@ -40,7 +40,7 @@ uint32_t group_behind(const struct group *g, int64_t time);
 /*
  * Puts a moment in its place; returns its index, or -ENOMEM (the moment's place stays the caller's). `cap` bounds how
  * many are held: where it is reached, the older half is thinned out so that the condition stays exact for the newest
- * window (see thin()), and *shed counts the moments that gave way. The tally may be cut back to before the new moment.
+ * window (see thin()), and *shed counts the moments that gave way. The tally takes the moment in where it falls inside, or is cut back to before it.
  */
 int64_t group_insert(struct group *g, struct mem *mem, size_t *account, const struct moment *m, uint32_t cap,
                      uint64_t *shed);

@@ -76,8 +76,15 @@ static int judge_late(struct windows *w, struct group *g, uint32_t at, struct ve
 	int r = 0;
 	for (uint32_t i = at; !r && i < g->n && group_at(g, i)->time <= until; i++) {
 		i = group_behind(g, group_at(g, i)->time) - 1;
+		if (!is_news(g, group_at(g, i)->time)) {
+			/* Nor is any other before the latest that fired is a timespan ago. */
+			uint32_t next = group_from(g, g->fired_at + g->of->timespan);
+			if (group_at(g, i)->time > g->fired_at - g->of->timespan && next > i)
+				i = next - 1;
+			continue;
+		}
 		r = look_back(w, g, i, &v);
-		if (v.fires && is_news(g, v.time)) {
+		if (v.fires) {
 			*ret = v;
 			break;
 		}

@@ -152,6 +152,7 @@ static void test_lines(void **state)
 		{ "f|expand: '%words%'", "f(=one|^two)" },
 		{ "f|contains|expand: 'x%words%'", "f(~xone|~xtwo)" },
 		{ "f|expand: '%words%-%words%'", "f(=one-one|^one-two|:two*-one|:two*-two*)" },
+		{ "f|expand: '5%-6%'", "f=5%-6%" },
 		{ "f|expand: '\\%words\\% 5%'", "f=%words% 5%" },
 		{ "f|expand|re: '^%words%$'", "f(/^one$/|/^two*$/)" },
 		{ "f: '%words%'", "f=%words%" },
@@ -266,6 +267,9 @@ static void test_refused_lines(void **state)
 		{ "f|hour|cidr: 1", "f|hour|cidr: a part of a time is a number: write a number, or gt, gte, lt, lte" },
 		{ "f|expand: '%nothing%'",
 		  "no values for %nothing%: write them to nothing.txt, one a line, and give its folder with "
+		  "--placeholders" },
+		{ "f|expand: '%a-b%'",
+		  "no values for %a-b%: write them to a-b.txt, one a line, and give its folder with "
 		  "--placeholders" },
 		{ "f: []", "f has no values: write at least one" },
 		{ "f: {g: a}", "f is a map: write nested fields with dots, as in a.b: value" },

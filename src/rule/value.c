@@ -30,12 +30,17 @@ struct value value_parse(struct compiler *c, struct str text)
 	return v;
 }
 
-/* Bytes of a %name% at the start of s, or 0. */
+static bool is_word(char ch)
+{
+	return ch == '_' || (unsigned char)ch >= 0x80 || (ch >= '0' && ch <= '9') ||
+	       ((ch | 32) >= 'a' && (ch | 32) <= 'z');
+}
+
+/* Bytes of a %name% at the start of s, or 0. A name is letters, digits, _ and, not at its start, -. */
 static size_t name_at(struct str s)
 {
 	size_t n = 1;
-	while (n < s.n && (s.p[n] == '_' || (unsigned char)s.p[n] >= 0x80 || (s.p[n] >= '0' && s.p[n] <= '9') ||
-	                   ((s.p[n] | 32) >= 'a' && (s.p[n] | 32) <= 'z')))
+	while (n < s.n && (is_word(s.p[n]) || (n > 1 && s.p[n] == '-')))
 		n++;
 	return n > 1 && n < s.n && s.p[n] == '%' ? n + 1 : 0;
 }

@@ -332,27 +332,35 @@ static int print_summary(struct run *run)
 	return run->out.failed ? -ENOMEM : 0;
 }
 
+/* "; 3 records skipped": `what` begins with a noun in the singular, which takes an s. */
 static void say_some(struct buf *b, uint64_t n, const char *what)
 {
+	size_t noun = strcspn(what, " ");
 	if (n)
-		buf_printf(b, "; %lu %s", (unsigned long)n, what);
+		buf_printf(b, "; %lu %.*s%s%s", (unsigned long)n, (int)noun, what,
+		           n == 1                  ? ""
+		           : what[noun - 1] == 'h' ? "es"
+		                                   : "s",
+		           what + noun);
 }
 
 static void say_closing(struct run *run, const struct pipeline_counts *c)
 {
 	struct buf b = { 0 };
-	buf_printf(&b, "%lu matches in %lu events of %zu files", (unsigned long)run->shown,
-	           (unsigned long)c->match.events, run->n_files);
-	say_some(&b, run->intake.skipped + c->skipped, "records skipped");
-	say_some(&b, run->intake.too_long, "of them too long");
-	say_some(&b, run->intake.invalid_utf8, "events with bytes that are not UTF-8");
-	say_some(&b, run->intake.nul, "records with NUL bytes");
-	say_some(&b, c->match.duplicate_keys, "keys that stand twice");
-	say_some(&b, c->match.shed_values, "values beyond the bounds of an event");
-	say_some(&b, c->match.re_gave_up, "searches given up at their bound");
-	say_some(&b, c->match.unrouted, "events of a log source that no rule knows (--all-rules runs all)");
-	say_some(&b, c->windows.late, "matches too late for their correlation");
-	say_some(&b, c->windows.shed_groups + c->windows.shed_events, "things shed by correlations");
+	buf_printf(&b, "%lu match%s in %lu event%s of %zu file%s", (unsigned long)run->shown,
+	           run->shown == 1 ? "" : "es", (unsigned long)c->match.events, c->match.events == 1 ? "" : "s",
+	           run->n_files, run->n_files == 1 ? "" : "s");
+	say_some(&b, run->intake.skipped + c->skipped, "record skipped");
+	say_some(&b, run->intake.too_long, "record too long");
+	say_some(&b, run->intake.invalid_utf8, "event with bytes that are not UTF-8");
+	say_some(&b, run->intake.nul, "record with NUL bytes");
+	say_some(&b, c->match.duplicate_keys, "key standing twice in its object");
+	say_some(&b, c->match.shed_values, "value beyond the bounds of an event");
+	say_some(&b, c->match.re_gave_up, "search given up at its bound");
+	say_some(&b, c->match.unrouted, "event of a log source that no rule knows (--all-rules runs all)");
+	say_some(&b, c->windows.late, "match too late for its correlation");
+	say_some(&b, c->windows.shed_groups + c->windows.shed_events, "thing shed by correlations");
+	say_some(&b, c->shed, "match too many to correlate across files");
 	say(run, "%s", b.p ? b.p : "");
 	buf_free(&b);
 }
@@ -373,6 +381,7 @@ static int match_all(struct run *run, struct err *err)
 	struct pipeline_config config = {
 		.engine = run->engine,
 		.threads = (int)run->args.threads,
+		.merge = run->n_files > 1,
 		.render = render,
 		.emit = emit,
 		.skip = skip,
@@ -382,8 +391,7 @@ static int match_all(struct run *run, struct err *err)
 	int r = pipeline_new(&run->pipeline, &config, err);
 	if (r)
 		return r;
-	r = find_files(run);
-	r = r ? r : read_files(run);
+	r = read_files(run);
 	r = r ? r : pipeline_finish(run->pipeline, true);
 	r = r ? r : run->args.summary ? print_summary(run) : 0;
 	r = r ? r : flush(run);
@@ -428,12 +436,12 @@ static int start(struct run *run, struct err *err)
 
 static void finish(struct run *run)
 {
+	pipeline_free(run->pipeline); /* first: its threads may still be at work on the rest */
 	for (size_t i = 0; i < run->n_files; i++)
 		free(run->files[i].path);
 	free(run->files);
 	free(run->hits);
 	buf_free(&run->out);
-	pipeline_free(run->pipeline);
 	engine_free(run->engine);
 	opt_list_done(&run->args.rules);
 	opt_list_done(&run->args.events);
@@ -460,12 +468,12 @@ int cmd_match(int argc, char **argv)
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
 	if (!run.args.threads)
 		run.args.threads = cores > 0 ? (uint64_t)cores : 1;
-	run.print =
-	        (struct print_options){ .color = term_color(STDOUT_FILENO, run.args.color), .language = LANG_EN };
+	run.print = (struct print_options){ .color = term_color(STDOUT_FILENO, run.args.color), .language = LANG_EN };
 	progress_begin(&run.progress, STDERR_FILENO, &clock_system);
 	if (run.args.quiet)
 		run.progress.on = false;
 	int r = start(&run, &err);
+	r = r ? r : find_files(&run);
 	r = r ? r : match_all(&run, &err);
 	if (r)
 		say(&run, "%s", err.text);

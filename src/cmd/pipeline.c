@@ -1,5 +1,7 @@
 #include "cmd/pipeline.h"
 
+#include "match/gather.h"
+
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -39,6 +41,7 @@ struct worker {
 struct pipeline {
 	struct pipeline_config c;
 	struct windows *windows;
+	struct gather gather; /* with merge: what goes to the windows at the end */
 	struct worker *workers;
 	int n_workers, n_threads;
 	struct task *tasks;
@@ -118,6 +121,12 @@ static int tell_correlation(void *arg, const struct match *m)
 	return p->out.failed ? -ENOMEM : p->c.emit(p->c.arg, m->rule_index, buf_str(&p->out));
 }
 
+static int feed(void *arg, const struct match *m)
+{
+	struct pipeline *p = arg;
+	return windows_feed(p->windows, m, tell_correlation, p);
+}
+
 /* What a finished batch brought; only one thread at a time, in order. */
 static int tell(struct pipeline *p, struct task *t)
 {
@@ -134,7 +143,7 @@ static int tell(struct pipeline *p, struct task *t)
 		}
 		from = i->out_end;
 		if (!r && i->match)
-			r = windows_feed(p->windows, i->match, tell_correlation, p);
+			r = p->c.merge ? gather_add(&p->gather, i->match) : feed(p, i->match);
 		if (r)
 			return r;
 	}
@@ -241,13 +250,15 @@ int pipeline_finish(struct pipeline *p, bool end)
 	int r = p->failed;
 	pthread_mutex_unlock(&p->lock);
 	if (!r && end)
+		r = gather_tell(&p->gather, feed, p);
+	if (!r && end)
 		r = windows_flush(p->windows, tell_correlation, p);
 	return r;
 }
 
 void pipeline_counts(const struct pipeline *p, struct pipeline_counts *ret)
 {
-	*ret = (struct pipeline_counts){ .windows = *windows_counts(p->windows) };
+	*ret = (struct pipeline_counts){ .windows = *windows_counts(p->windows), .shed = p->gather.shed };
 	for (int i = 0; i < p->n_workers; i++) {
 		const struct match_counts *c = matcher_counts(p->workers[i].matcher);
 		ret->skipped += p->workers[i].skipped;
@@ -289,6 +300,7 @@ int pipeline_new(struct pipeline **ret, const struct pipeline_config *config, st
 	if (!p)
 		return err_set(err, -ENOMEM, "pipeline: %m");
 	p->c = *config;
+	gather_init(&p->gather);
 	if (p->c.threads < 1)
 		p->c.threads = 1;
 	if (p->c.threads > MAX_THREADS)
@@ -331,6 +343,7 @@ void pipeline_free(struct pipeline *p)
 	}
 	if (p->windows)
 		windows_free(p->windows);
+	gather_done(&p->gather);
 	buf_free(&p->out);
 	free(p->tasks);
 	free(p->workers);

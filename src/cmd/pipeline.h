@@ -15,6 +15,7 @@ struct pipeline_config {
 	const struct engine *engine;
 	struct window_config windows;
 	int threads; /* 1: everything happens in pipeline_push() */
+	bool merge;  /* several logs come one after the other: correlations run at the end, over all in order of time */
 	/* Writes a match as the output shows it; called by any thread. NULL: nothing is rendered. */
 	void (*render)(const void *arg, struct buf *out, const struct match *m);
 	/* Called in the order of the records, one at a time: a rule that matched, and its rendered form. -errno: stop. */
@@ -28,6 +29,7 @@ struct pipeline_counts {
 	struct match_counts match;
 	struct window_counts windows;
 	uint64_t skipped; /* records that no event could be made of */
+	uint64_t shed;    /* matches too many to be merged: no correlation saw them */
 };
 
 int pipeline_new(struct pipeline **ret, const struct pipeline_config *config, struct err *err);

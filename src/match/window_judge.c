@@ -74,6 +74,11 @@ static int judge_late(struct windows *w, struct group *g, uint32_t at, struct ve
 	int64_t until = group_at(g, at)->time + g->of->timespan;
 	struct verdict v = { 0 };
 	int r = 0;
+	/* What only grows with more moments can't hold in a window if it doesn't in all of them together. */
+	if (g->of->def->type <= CORRELATE_TEMPORAL)
+		r = look(w, g, group_from(g, group_at(g, at)->time - g->of->timespan), group_behind(g, until) - 1, &v);
+	if (g->of->def->type <= CORRELATE_TEMPORAL && !v.fires)
+		at = g->n;
 	for (uint32_t i = at; !r && i < g->n && group_at(g, i)->time <= until; i++) {
 		i = group_behind(g, group_at(g, i)->time) - 1;
 		if (!is_news(g, group_at(g, i)->time)) {

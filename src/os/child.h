@@ -16,8 +16,8 @@ struct child_config {
 };
 
 /*
- * Starts it; returns when it runs or has failed to. It gets no descriptor but the three, cannot gain rights (no_new_privs),
- * and is ended by the kernel should this process die. 0 or -errno.
+ * Starts it; returns when it runs or has failed to. It gets no descriptor but the three, cannot gain rights
+ * (no_new_privs), and is ended by the kernel should this process die. 0 or -errno.
  */
 int child_spawn(pid_t *ret, const struct child_config *config, struct err *err);
 /* Ends it (SIGTERM, and SIGKILL after half a second) and takes its status. */

@@ -15,7 +15,7 @@ typedef int loop_fn(void *arg, int what);
 int loop_new(struct loop **ret, const struct clock *clock, struct err *err);
 void loop_free(struct loop *l);
 
-/* Calls fn while fd has something to read (or its other end is gone). Not for regular files. At most 512 descriptors. */
+/* Calls fn while fd has something to read, or its other end is gone. Not for regular files. At most 512 descriptors. */
 int loop_watch(struct loop *l, int fd, loop_fn *fn, void *arg, struct err *err);
 /* Call it before closing the descriptor; also from within fn. */
 void loop_unwatch(struct loop *l, int fd);
@@ -29,7 +29,7 @@ int loop_signals(struct loop *l, const int *signals, loop_fn *fn, void *arg, str
 /* Runs until loop_stop() or until a function returns non-zero, which it returns. */
 int loop_run(struct loop *l);
 void loop_stop(struct loop *l);
-/* For long work outside of loop_run: takes the signals that are waiting and says whether one of them stopped the loop. */
+/* For long work outside of loop_run: takes the signals that wait and says whether one of them stopped the loop. */
 bool loop_stopped(struct loop *l);
 
 #endif

@@ -2,6 +2,11 @@
 
 #include <arpa/inet.h>
 #include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include <cmocka.h>
 
 static void add(struct buf *out, const char *z)
 {
@@ -178,4 +183,42 @@ int compile_text(struct ruleset *ret, const struct test_rules *how, const char *
 		.all_rules = how->all_rules,
 	};
 	return rule_compile(ret, &texts, err);
+}
+
+void check(const struct sample *s, const struct test_rules *how, const char *yaml)
+{
+	struct ruleset rs;
+	struct err err = { 0 };
+	CLEANUP(buf_free) struct buf got = { 0 };
+	int r = compile_text(&rs, how, yaml, &err);
+	if (r) {
+		buf_add(&got, str_from(err.text));
+	} else {
+		for (uint32_t i = 0; i < rs.n_diagnostics; i++)
+			buf_printf(&got, "%s" STR_FMT, got.n ? "\n" : "",
+			           STR_ARG(ruleset_text(&rs, rs.diagnostics[i].text)));
+		for (uint32_t i = 0; i < rs.n_rules; i++) {
+			if (got.n)
+				buf_putc(&got, '\n');
+			if (rs.rules[i].correlation == NO_INDEX)
+				dump_node(&got, &rs, rs.rules[i].node);
+			else
+				dump_correlation(&got, &rs, &rs.correlations[rs.rules[i].correlation]);
+			if (rs.rules[i].silent)
+				buf_add(&got, STR(" silent"));
+		}
+		ruleset_free(&rs);
+	}
+	buf_putc(&got, '\0');
+	if (strcmp(got.p, s->expected) != 0)
+		fail_msg("%s\n  compiles to\n%s\n  and should to\n%s", s->yaml, got.p, s->expected);
+}
+
+void check_all(const struct sample *s, size_t n, const struct test_rules *how, const char *before, const char *behind)
+{
+	for (size_t i = 0; i < n; i++) {
+		char yaml[4096];
+		snprintf(yaml, sizeof(yaml), "%s%s%s", before, s[i].yaml, behind);
+		check(&s[i], how, yaml);
+	}
 }

@@ -28,4 +28,19 @@ struct test_rules {
 /* rule_compile() of YAML text as the file r.yml, with the mapping as m.yaml. */
 int compile_text(struct ruleset *ret, const struct test_rules *how, const char *yaml, struct err *err);
 
+/* A row of a table: text and what it is to become. */
+struct sample {
+	const char *yaml, *expected;
+};
+
+/* It serves the product of the samples, so that no warning stands among the results. */
+#define SERVES_P "sources: [{logsource: {product: p}, when: {k: v}}]"
+#define HEAD     "title: T\nlogsource: {product: p}\n"
+#define GOOD     "logsource: {product: p}\ndetection: {s: {f: a}, condition: s}\n"
+
+/* Compiles `yaml`; diagnostics and then conditions, each on its line, must be s->expected. Else the test fails. */
+void check(const struct sample *s, const struct test_rules *how, const char *yaml);
+/* The same for each sample with text before and behind it. */
+void check_all(const struct sample *s, size_t n, const struct test_rules *how, const char *before, const char *behind);
+
 #endif

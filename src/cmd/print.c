@@ -140,9 +140,7 @@ static bool is_shown(const struct match *m, uint32_t upto, struct str name)
 
 static void add_fields(struct buf *out, const struct print_options *o, const struct match *m)
 {
-	/* a correlation carries its result once more, for those above it */
-	uint32_t n_carried = m->rule->correlation == NO_INDEX ? m->n_carried : 0;
-	for (uint32_t i = 0; i < m->n_fields + n_carried; i++) {
+	for (uint32_t i = 0; i < m->n_fields + m->n_carried; i++) {
 		bool matched = i < m->n_fields;
 		const struct match_field *f = matched ? &m->fields[i] : &m->carried[i - m->n_fields];
 		if (!matched && (!f->text.n || is_shown(m, i - m->n_fields, f->name)))

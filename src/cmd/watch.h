@@ -71,7 +71,6 @@ void show_closing(struct show *s, const struct show_totals *t);
 struct origin {
 	struct pipe *pipe;
 	const char *name;
-	bool journal;       /* log-in messages stand in MESSAGE: fields are derived from them */
 	uint64_t line_base; /* lines that stood in the file before the first one read; LINE_UNKNOWN: not known */
 	bool skip_told;
 };

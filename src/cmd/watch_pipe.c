@@ -1,7 +1,5 @@
 #include "cmd/watch.h"
 
-#include "intake/derive.h"
-
 #include <errno.h>
 #include <time.h>
 
@@ -77,21 +75,6 @@ static int correct_line(void *arg, const struct match *m)
 	return p->on_match(p->match_arg, &at);
 }
 
-static void derive(struct event *ev)
-{
-	struct str program = { 0 }, message = { 0 };
-	uint32_t n;
-	const struct pair *pairs = event_pairs(ev, &n);
-	for (uint32_t i = 0; i < n; i++) {
-		if (str_eq(pairs[i].name, STR("SYSLOG_IDENTIFIER")))
-			program = pairs[i].text;
-		else if (str_eq(pairs[i].name, STR("MESSAGE")))
-			message = pairs[i].text;
-	}
-	if (program.n && message.n)
-		intake_derive(ev, program, message);
-}
-
 /*
  * RFC 3164 times have no zone and are read as UTC; programs write them in local time. What is watched has just been
  * written: a time that is as far from now as this machine's zone is from UTC is local.
@@ -119,8 +102,6 @@ int pipe_batch(void *arg, struct batch *b)
 			pipe_skip(arg, o->name, b->records[i].line, err.text);
 			continue;
 		}
-		if (o->journal)
-			derive(&p->event);
 		if (!p->recording)
 			correct_zone(&p->event, b->now);
 		p->events++;

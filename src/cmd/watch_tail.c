@@ -49,7 +49,7 @@ int tail_new(struct tail **ret, struct pipe *pipe, struct opener *opener, const 
 	}
 	bool is_file = s->items[item].kind == OPENER_FILE;
 	*t = (struct tail){
-		.origin = { .pipe = pipe, .name = s->shown[item], .journal = !is_file },
+		.origin = { .pipe = pipe, .name = s->shown[item] },
 		.opener = opener,
 		.item = item,
 		.is_file = is_file,

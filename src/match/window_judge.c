@@ -148,9 +148,10 @@ static int emit(struct windows *w, struct group *g, const struct verdict *v, con
 	struct correlator *c = g->of;
 	const struct place *place = group_at(g, v->last)->place;
 	const struct correlation *d = c->def;
-	uint32_t n = d->n_group + (has_value(c) ? 1 + (d->n_value == 1) : 0);
+	bool feeds = w->rs->rules[d->rule].feeds; /* one above may ask for the result by the name of its field */
+	uint32_t n = d->n_group + (has_value(c) ? 1 + (feeds && d->n_value == 1) : 0);
 	describe(c, g, v->result);
-	if (m && w->rs->rules[d->rule].feeds)
+	if (m)
 		n = carry(c, n, m);
 	struct match out = {
 		.rule = &w->rs->rules[d->rule],

@@ -141,6 +141,12 @@ static void compile_doc(struct compiler *c, struct doc *d)
 		filter_check(c, d);
 }
 
+/* khien's own mapping of log sources may lie among the rules; it is no rule, nor a broken one. */
+static bool is_mapping(const struct yaml_node *root)
+{
+	return root->kind == YAML_MAP && yaml_get(root, "sources") && !yaml_get(root, "title");
+}
+
 static struct doc *add_doc(struct compiler *c, uint32_t file_index, const struct yaml_node *root)
 {
 	if (!grow(c, (void **)&c->docs, c->n_docs, &c->cap_docs, sizeof(*c->docs)))
@@ -183,7 +189,7 @@ static void compile_file(struct compiler *c, uint32_t file_index)
 			refuse_file(c, file_index, e.line, why);
 		else if (n < 0)
 			c->build.failed = true;
-		else if (!yaml_is_null(root) && add_doc(c, file_index, root))
+		else if (!yaml_is_null(root) && !is_mapping(root) && add_doc(c, file_index, root))
 			compile_doc(c, c->doc);
 	}
 	yaml_close(r);

@@ -23,9 +23,10 @@ static const char *ids_at(const struct fields *f, const char *keys, char *to)
 		rest = str_sub(rest, key.n + 1, rest.n);
 	}
 	const uint32_t *ids = fields_at(f, node, &n);
+	char *end = to;
 	*to = '\0';
 	for (uint32_t i = 0; i < n; i++)
-		sprintf(to + strlen(to), "%s%u", i ? "," : "", ids[i]);
+		end += snprintf(end, 16, "%s%u", i ? "," : "", ids[i]);
 	return to;
 }
 

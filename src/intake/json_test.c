@@ -43,6 +43,8 @@ static int parse(struct event *ev, const char *doc, struct err *err)
 	return intake_json.parse(ev->raw, NULL, 0, ev, err);
 }
 
+enum { VALUES_MAX = 512 };
+
 /* The values of all fields: "2:text 3#number 4?bool 5~". */
 static const char *values(struct event *ev, char *to)
 {
@@ -50,8 +52,8 @@ static const char *values(struct event *ev, char *to)
 	*to = '\0';
 	for (uint32_t f = 0; f < N_FIELDS; f++)
 		for (const struct value *v = event_value(ev, f); v; v = event_next(ev, v))
-			n += (size_t)sprintf(to + n, "%s%u%c" STR_FMT, n ? " " : "", f, ":#?~"[v->type],
-			                     STR_ARG(v->text));
+			n += (size_t)snprintf(to + n, VALUES_MAX - n, "%s%u%c" STR_FMT, n ? " " : "", f,
+			                      ":#?~"[v->type], STR_ARG(v->text));
 	return to;
 }
 
@@ -86,7 +88,7 @@ static void test_values(void **state)
 	};
 	struct event *ev = *state;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		char got[512];
+		char got[VALUES_MAX];
 		struct err err;
 		if (parse(ev, cases[i].doc, &err))
 			fail_msg("%s: %s", cases[i].doc, err.text);
@@ -130,8 +132,8 @@ static void test_pairs(void **state)
 	                 0);
 	const struct pair *pairs = event_pairs(ev, &n);
 	for (uint32_t i = 0; i < n; i++)
-		at += (size_t)sprintf(got + at, STR_FMT "%c" STR_FMT ";", STR_ARG(pairs[i].name), ":#?~"[pairs[i].type],
-		                      STR_ARG(pairs[i].text));
+		at += (size_t)snprintf(got + at, sizeof(got) - at, STR_FMT "%c" STR_FMT ";", STR_ARG(pairs[i].name),
+		                       ":#?~"[pairs[i].type], STR_ARG(pairs[i].text));
 	assert_string_equal(got, "a.b#1;a.b.c d:x\ny;e.f~;g.h?true;j:;");
 	assert_int_equal(ev->shed, 0);
 }
@@ -143,10 +145,10 @@ static void test_bounds(void **state)
 	enum { N = 200000 };
 	char *doc = malloc(N * 2 + 64), *p = doc;
 	assert_non_null(doc);
-	p += sprintf(p, "{\"CommandLine\":[0");
+	p = stpcpy(p, "{\"CommandLine\":[0");
 	for (int i = 0; i < N; i++)
-		p += sprintf(p, ",1");
-	sprintf(p, "]}");
+		p = stpcpy(p, ",1");
+	stpcpy(p, "]}");
 	assert_int_equal(parse(ev, doc, NULL), 0);
 	assert_int_equal(ev->n_values, EVENT_MAX_VALUES);
 	assert_int_equal(ev->shed, N + 1 - (EVENT_MAX_VALUES - 1));

@@ -62,7 +62,7 @@ void cache_key(unsigned char key[CACHE_KEY], const struct rule_texts *texts)
 static void file_name(char name[CACHE_NAME], const unsigned char key[CACHE_KEY])
 {
 	sodium_bin2hex(name, 2 * CACHE_KEY + 1, key, CACHE_KEY);
-	strcat(name, CACHE_SUFFIX);
+	memcpy(name + 2 * CACHE_KEY, CACHE_SUFFIX, sizeof(CACHE_SUFFIX));
 }
 
 static void checksum(unsigned char sum[CACHE_KEY], struct str ruleset, struct str prefilter)

@@ -36,7 +36,7 @@ static void write_rule(struct place *p, const char *word)
 static int setup(void **state)
 {
 	struct place *p = calloc(1, sizeof(*p));
-	strcpy(p->dir, "/tmp/khien-cache-test-XXXXXX");
+	*p = (struct place){ .dir = "/tmp/khien-cache-test-XXXXXX" };
 	if (!mkdtemp(p->dir))
 		return -1;
 	snprintf(p->rules, sizeof(p->rules), "%s/rules", p->dir);

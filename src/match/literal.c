@@ -241,7 +241,7 @@ static bool test_literals(const struct ruleset *rs, const struct test *t, struct
 			shorten(&l);
 			ok = l.text.n > 0;
 		}
-		if (t->all) {         /* each must hold: the best one does */
+		if (t->all) { /* each must hold: the best one does */
 			if (ok && set_of_one(arena, l, &one) && (!found || one.cost < whole.cost)) {
 				whole = one;
 				found = true;

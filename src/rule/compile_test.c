@@ -177,10 +177,10 @@ static void test_deep_condition(void **state)
 {
 	static const struct sample deep = { "(((...)))",
 		                            "r.yml:3: condition, at '(': nested too deeply: write fewer brackets" };
-	char yaml[1024] = HEAD "detection: {a: {f: a}, condition: ";
+	char yaml[1024] = HEAD "detection: {a: {f: a}, condition: ", *end = yaml + strlen(yaml);
 	for (int i = 0; i < 100; i++)
-		strcat(yaml, "(");
-	strcat(yaml, "a}\n");
+		end = stpcpy(end, "(");
+	stpcpy(end, "a}\n");
 	check(&deep, &(struct test_rules){ 0 }, yaml);
 }
 

@@ -354,7 +354,7 @@ static void say_closing(struct run *run, const struct pipeline_counts *c)
 	say_some(&b, run->intake.too_long, "record too long");
 	say_some(&b, run->intake.invalid_utf8, "event with bytes that are not UTF-8");
 	say_some(&b, run->intake.nul, "record with NUL bytes");
-	say_some(&b, c->match.duplicate_keys, "key standing twice in its object");
+	say_some(&b, c->match.duplicate_keys, "key given twice in an object");
 	say_some(&b, c->match.shed_values, "value beyond the bounds of an event");
 	say_some(&b, c->match.re_gave_up, "search given up at its bound");
 	say_some(&b, c->match.unrouted, "event of a log source that no rule knows (--all-rules runs all)");

@@ -163,7 +163,7 @@ static int json_score(struct str head)
 	s = str_trim(str_sub(s, 1, s.n));
 	if (open == '{')
 		return s.p[0] == '"' ? 95 : s.p[0] == '}' ? 60 : 0;
-	return s.p[0] == '{' ? 90 : 0;
+	return s.p[0] == '{' ? 90 : s.p[0] == ']' ? 60 : 0; /* an export without events is one, too */
 }
 
 const struct format intake_json = {

@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <link.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,6 +39,18 @@ static void hash_files(crypto_generichash_state *h, const struct rule_file *file
 	}
 }
 
+/* What the linker noted of the program, its build id among it: another build may compile rules in another way. */
+static int hash_build(struct dl_phdr_info *program, size_t size, void *hash)
+{
+	for (int i = 0; i < program->dlpi_phnum; i++) {
+		const ElfW(Phdr) *p = &program->dlpi_phdr[i];
+		if (p->p_type == PT_NOTE)
+			crypto_generichash_update(hash, (const unsigned char *)program->dlpi_addr + p->p_vaddr,
+			                          p->p_memsz);
+	}
+	return 1; /* the program comes first, libraries behind it */
+}
+
 void cache_key(unsigned char key[CACHE_KEY], const struct rule_texts *texts)
 {
 	crypto_generichash_state h;
@@ -50,6 +63,7 @@ void cache_key(unsigned char key[CACHE_KEY], const struct rule_texts *texts)
 	hs_populate_platform(&cpu);
 	crypto_generichash_init(&h, NULL, 0, CACHE_KEY);
 	hash_str(&h, STR(CACHE_KIND " " PREFILTER_KIND " " KHIEN_VERSION));
+	dl_iterate_phdr(hash_build, &h);
 	hash_str(&h, str_from(hs_version()));
 	crypto_generichash_update(&h, (const unsigned char *)&cpu, sizeof(cpu));
 	crypto_generichash_update(&h, (const unsigned char *)shapes, sizeof(shapes));

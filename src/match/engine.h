@@ -18,7 +18,7 @@ struct engine {
 
 enum { CACHE_KEY = 32 };
 
-/* What the compiled rules depend on: every file read, this program's shapes, Vectorscan and the CPU. */
+/* What the compiled rules depend on: every file read, this build of khien, Vectorscan and the CPU. */
 void cache_key(unsigned char key[CACHE_KEY], const struct rule_texts *texts);
 /* Fills rs, pf and mapping from the cache. -ENOENT: nothing there; -EBADMSG: damaged or not ours to trust. */
 int cache_load(struct engine *e, const char *dir, const unsigned char key[CACHE_KEY], struct err *err);

@@ -106,7 +106,8 @@ static uint32_t expand_member(void *ctx, uint32_t tag, uint32_t object, struct s
 		if (p) {
 			memcpy(p, parent.p, parent.n);
 			p[parent.n] = '.';
-			memcpy(p + parent.n + 1, key.p, key.n);
+			if (key.n)
+				memcpy(p + parent.n + 1, key.p, key.n);
 		}
 		key = (struct str){ p, p ? parent.n + 1 + key.n : 0 };
 	}

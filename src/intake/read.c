@@ -31,7 +31,8 @@ struct reader {
 /* Reads more into `held`, which keeps what it holds. */
 static int fill(struct reader *r)
 {
-	memmove(r->in, r->held.p, r->held.n);
+	if (r->held.n)
+		memmove(r->in, r->held.p, r->held.n);
 	if (!r->regular) {
 		struct pollfd p = { .fd = r->fd, .events = POLLIN };
 		int rc = poll(&p, 1, QUIET_MS) == 0 ? framer_flush(r->framer, true) : 0;

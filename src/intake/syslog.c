@@ -3,6 +3,8 @@
  * them to files. RFC 3164 asks to take whatever comes, so every line is an event: what fits nothing is all message.
  */
 #include "intake/syslog.h"
+
+#include "base/json.h"
 #include "intake/derive.h"
 #include "intake/formats.h"
 #include "intake/text.h"
@@ -274,11 +276,10 @@ static void put_json(struct event *ev, struct str message, int64_t now)
 	struct str s = str_trim(message), raw = ev->raw;
 	if (str_starts(s, STR("@cee:")))
 		s = str_trim(str_sub(s, 5, s.n));
-	if (s.n < 2 || s.p[0] != '{' || s.p[s.n - 1] != '}')
-		return;
+	if (s.n < 2 || s.p[0] != '{' || s.p[s.n - 1] != '}' || !json_valid(s, NULL))
+		return; /* half of a broken one would be worse than none */
 	ev->raw = s;
-	bool ok = !intake_json.parse(s, NULL, now, ev, NULL);
-	if (ok && ev->expand)
+	if (!intake_json.parse(s, NULL, now, ev, NULL) && ev->expand)
 		ev->expand(ev);
 	ev->raw = raw;
 	ev->expand = NULL;

@@ -279,7 +279,7 @@ bool literal_choose(const struct ruleset *rs, uint32_t node, struct arena *arena
 	case NODE_AT_LEAST:
 		if (n->arg == 0)
 			return false;
-		/* fallthrough */
+		__attribute__((fallthrough));
 	case NODE_OR:
 		for (uint32_t i = 0; i < n->kids.n; i++)
 			if (!literal_choose(rs, kids[i], arena, &one) || !set_union(arena, &whole, &one))

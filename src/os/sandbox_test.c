@@ -77,6 +77,12 @@ static int daily_work(const struct sandbox_report *report)
 	return ok ? 0 : 1;
 }
 
+static void skip_because(const char *reason)
+{
+	print_message("SKIP: %s\n", reason);
+	skip();
+}
+
 static void test_layers(void **state)
 {
 	int on = inside(layers);
@@ -89,7 +95,7 @@ static void test_files_are_shut(void **state)
 {
 	int on = inside(layers);
 	if (!(on & (1 << SANDBOX_LANDLOCK | 1 << SANDBOX_SECCOMP)))
-		skip(); /* this kernel permits neither */
+		skip_because("this kernel permits neither");
 	assert_int_equal(inside(open_file), EACCES);
 }
 
@@ -116,7 +122,7 @@ static void test_landlock_alone(void **state)
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_true(WIFEXITED(status));
 	if (WEXITSTATUS(status) == 77)
-		skip(); /* this kernel doesn't permit it */
+		skip_because("this kernel doesn't permit it");
 	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
@@ -124,7 +130,7 @@ static void test_not_root(void **state)
 {
 	int on = inside(layers);
 	if (!(on & 1 << SANDBOX_USER))
-		skip(); /* not permitted here, and named so */
+		skip_because("not permitted here, and named so");
 	assert_int_equal(inside(user), 0);
 }
 
@@ -132,7 +138,7 @@ static void test_system_calls_are_shut(void **state)
 {
 	int on = inside(layers);
 	if (!(on & 1 << SANDBOX_SECCOMP))
-		skip(); /* a sanitizer's build, or not permitted here */
+		skip_because("a sanitizer's build, or not permitted here");
 	assert_int_equal(inside(run_program), -SIGSYS);
 	assert_int_equal(inside(new_socket), -SIGSYS);
 	assert_int_equal(inside(code_memory), -SIGSYS);

@@ -23,8 +23,8 @@ struct groups {
 	const struct ruleset *rs;
 	struct groups_config config;
 	struct groups_counts counts;
-	struct open *oldest, *newest; /* by when a match last came */
-	uint32_t n_buckets;           /* a power of two */
+	struct open *oldest, *newest;                               /* by when a match last came */
+	uint32_t n_buckets;                                         /* a power of two */
 	unsigned char secret[crypto_shorthash_siphashx24_KEYBYTES]; /* nobody can choose texts that meet in a bucket */
 	struct open *buckets[];
 };

@@ -1,16 +1,27 @@
 #include "event/who.h"
 
 /* ECS; Sigma taxonomy (Windows: the one acted upon before the one who acts); Linux audit; clouds and proxies. */
-static const char *const users[] = {
-	"user.name",         "User",           "TargetUserName", "SubjectUserName", "AccountName",
-	"UserName",          "cs-username",    "username",       "user",            "acct",
-	"userIdentity.arn",  "ActorUserName",  "actor.email",    "user.id",         "auid",
-	"properties.userId", NULL
-};
+static const char *const users[] = { "user.name",
+	                             "User",
+	                             "TargetUserName",
+	                             "SubjectUserName",
+	                             "AccountName",
+	                             "UserName",
+	                             "cs-username",
+	                             "username",
+	                             "user",
+	                             "acct",
+	                             "userIdentity.arn",
+	                             "ActorUserName",
+	                             "actor.email",
+	                             "user.id",
+	                             "auid",
+	                             "properties.userId",
+	                             NULL };
 static const char *const addresses[] = {
-	"source.ip",       "c-ip",         "SourceIp",  "IpAddress",       "src_ip",   "SourceAddress",
-	"sourceIPAddress", "ClientAddress", "client.ip", "ClientIPAddress", "ClientIP", "id.orig_h",
-	"source.address",  "src",          "addr",      NULL
+	"source.ip",     "c-ip",      "SourceIp",        "IpAddress", "src_ip",    "SourceAddress",  "sourceIPAddress",
+	"ClientAddress", "client.ip", "ClientIPAddress", "ClientIP",  "id.orig_h", "source.address", "src",
+	"addr",          NULL
 };
 static const char *const nobody[] = { "", "-", "?", "(null)", "unset", "4294967295", "::", "0.0.0.0", NULL };
 

@@ -113,7 +113,7 @@ static int take_apart(struct engine *e, const unsigned char key[CACHE_KEY], stru
 		return r;
 	checksum(sum, part[PART_RULESET], part[PART_PREFILTER]);
 	if (part[PART_KEY].n != CACHE_KEY || part[PART_SUM].n != CACHE_KEY ||
-	    memcmp(part[PART_KEY].p, key, CACHE_KEY) != 0 || memcmp(part[PART_SUM].p, sum, CACHE_KEY) != 0)
+	    (key && memcmp(part[PART_KEY].p, key, CACHE_KEY) != 0) || memcmp(part[PART_SUM].p, sum, CACHE_KEY) != 0)
 		return err_set(err, -EBADMSG, "cache: checksum differs");
 	r = ruleset_open(&e->rs, (void *)(uintptr_t)part[PART_RULESET].p, part[PART_RULESET].n, false, err);
 	if (r)
@@ -135,8 +135,13 @@ int cache_load(struct engine *e, const char *dir, const unsigned char key[CACHE_
 	close(fd);
 	if (p == MAP_FAILED)
 		return err_set(err, -EBADMSG, "cache '%s/%s': can't map it", dir, name);
-	e->mapping = p;
-	e->mapping_size = (size_t)st.st_size;
+	return cache_unpack(e, key, p, (size_t)st.st_size, err);
+}
+
+int cache_unpack(struct engine *e, const unsigned char key[CACHE_KEY], void *block, size_t size, struct err *err)
+{
+	e->mapping = block;
+	e->mapping_size = size;
 	int r = take_apart(e, key, err);
 	if (r) {
 		prefilter_free(&e->pf);
@@ -181,7 +186,7 @@ static void prune(const char *dir)
 		closedir(d);
 }
 
-int cache_save(const struct engine *e, const char *dir, const unsigned char key[CACHE_KEY], struct err *err)
+int cache_pack(const struct engine *e, const unsigned char key[CACHE_KEY], void **block, size_t *size, struct err *err)
 {
 	unsigned char sum[CACHE_KEY];
 	struct str parts[N_PARTS] = {
@@ -190,13 +195,19 @@ int cache_save(const struct engine *e, const char *dir, const unsigned char key[
 		[PART_RULESET] = ruleset_block(&e->rs),
 		[PART_PREFILTER] = { e->pf.block, e->pf.block_size },
 	};
+	checksum(sum, parts[PART_RULESET], parts[PART_PREFILTER]);
+	int r = block_pack(block, size, CACHE_KIND, parts, N_PARTS);
+	return r ? err_set(err, r, "compiled rules: %m") : 0;
+}
+
+int cache_save(const struct engine *e, const char *dir, const unsigned char key[CACHE_KEY], struct err *err)
+{
 	char name[CACHE_NAME];
 	void *block;
 	size_t size;
-	checksum(sum, parts[PART_RULESET], parts[PART_PREFILTER]);
-	int r = block_pack(&block, &size, CACHE_KIND, parts, N_PARTS);
+	int r = cache_pack(e, key, &block, &size, err);
 	if (r)
-		return err_set(err, r, "cache: %m");
+		return r;
 	file_name(name, key);
 	if (mkdir(dir, 0700) && errno != EEXIST)
 		r = err_set(err, -errno, "cache '%s': %m", dir);

@@ -1,11 +1,13 @@
 #include "match/engine.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -70,6 +72,24 @@ static int count_match(void *arg, const struct match *m)
 	return 0;
 }
 
+/* Matches of an event with this text. */
+static int run(const struct engine *e, const char *text)
+{
+	struct matcher *m;
+	struct event ev;
+	struct err err;
+	int n = 0;
+	assert_int_equal(matcher_new(&m, e, &err), 0);
+	assert_int_equal(event_init(&ev, engine_fields(e)), 0);
+	event_put_named(&ev, STR("Field"), str_from(text), VALUE_TEXT);
+	event_put_named(&ev, STR("Other"), str_from(text), VALUE_TEXT);
+	ev.has_pairs = true;
+	assert_int_equal(matcher_run(m, &ev, count_match, &n), 0);
+	matcher_free(m);
+	event_done(&ev);
+	return n;
+}
+
 /* Opens, and proves that the rules work: 1 when the rule matches an event with this text. */
 static int open_and_run(const struct place *p, const char *text, bool *cached, struct err *not_cached)
 {
@@ -79,24 +99,14 @@ static int open_and_run(const struct place *p, const char *text, bool *cached, s
 		                        .threads = 1 };
 	struct engine *e;
 	struct engine_info info;
-	struct matcher *m;
-	struct event ev;
 	struct err err;
-	int n = 0;
 	if (engine_open(&e, &config, &err))
 		fail_msg("%s", err.text);
 	engine_info(e, &info);
 	*cached = info.cached;
 	if (not_cached)
 		*not_cached = info.not_cached;
-	assert_int_equal(matcher_new(&m, e, &err), 0);
-	assert_int_equal(event_init(&ev, engine_fields(e)), 0);
-	event_put_named(&ev, STR("Field"), str_from(text), VALUE_TEXT);
-	event_put_named(&ev, STR("Other"), str_from(text), VALUE_TEXT);
-	ev.has_pairs = true;
-	assert_int_equal(matcher_run(m, &ev, count_match, &n), 0);
-	matcher_free(m);
-	event_done(&ev);
+	int n = run(e, text);
 	engine_free(e);
 	return n;
 }
@@ -208,6 +218,44 @@ static void test_keeps_few(void **state)
 	assert_int_equal(n, 4);
 }
 
+static void *mapped(const void *block, size_t size)
+{
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	assert_ptr_not_equal(p, MAP_FAILED);
+	return memcpy(p, block, size);
+}
+
+/* From one process to another: compiled just now, and come from the cache. */
+static void test_packed(void **state)
+{
+	const struct place *p = *state;
+	const char *dirs[] = { p->rules };
+	for (int i = 0; i < 2; i++) {
+		struct engine_config config = { .rules = { .dirs = dirs, .n_dirs = 1, .all_rules = true },
+			                        .cache_dir = p->cache,
+			                        .threads = 1,
+			                        .no_jit = true };
+		struct engine *e, *copy;
+		struct engine_info info;
+		struct err err;
+		void *block;
+		size_t size;
+		assert_int_equal(engine_open(&e, &config, &err), 0);
+		engine_info(e, &info);
+		assert_int_equal(info.cached, i);
+		assert_int_equal(engine_pack(e, &block, &size, &err), 0);
+		engine_free(e);
+		assert_int_equal(engine_unpack(&copy, mapped(block, size), size, &err), 0);
+		assert_int_equal(run(copy, "a needle"), 1);
+		assert_int_equal(run(copy, "a pin"), 0);
+		engine_free(copy);
+		((char *)block)[size / 2] ^= 1;
+		assert_int_equal(engine_unpack(&copy, mapped(block, size), size, &err), -EBADMSG);
+		assert_int_equal(engine_unpack(&copy, mapped(block, size / 2), size / 2, &err), -EBADMSG);
+		free(block);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -216,6 +264,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_damaged, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_untrusted, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_place, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_packed, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_keeps_few, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

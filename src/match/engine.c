@@ -48,40 +48,93 @@ static void count(struct engine *e)
 	e->info.prefilter_bytes = prefilter_bytes(&e->pf);
 }
 
-int engine_open(struct engine **ret, const struct engine_config *config, struct err *err)
+static int engine_new(struct engine **ret, struct err *err)
 {
-	double begin = seconds();
-	struct rule_texts texts;
-	unsigned char key[CACHE_KEY];
 	if (hs_valid_platform() != HS_SUCCESS)
 		return err_set(err, -ENOTSUP, "this processor lacks SSE4.2, which pattern matching needs");
 	if (sodium_init() < 0)
 		return err_set(err, -EIO, "can't start libsodium");
-	struct engine *e = calloc(1, sizeof(*e));
-	if (!e)
-		return err_set(err, -ENOMEM, "rules: %m");
-	int r = rule_read(&texts, &config->rules, err);
-	if (r) {
-		free(e);
+	*ret = calloc(1, sizeof(**ret));
+	return *ret ? 0 : err_set(err, -ENOMEM, "rules: %m");
+}
+
+/* What is made of the compiled rules each time. */
+static int engine_ready(struct engine *e, bool jit, double begin, struct err *err)
+{
+	int r = make_fields(e, err);
+	r = r ? r : regexes_new(&e->regexes, &e->rs, jit, err);
+	if (!r)
+		count(e);
+	e->info.load_s = seconds() - begin;
+	return r;
+}
+
+int engine_open_texts(struct engine **ret, const struct engine_config *config, const struct rule_texts *texts,
+                      struct err *err)
+{
+	double begin = seconds();
+	unsigned char key[CACHE_KEY];
+	struct engine *e;
+	int r = engine_new(&e, err);
+	if (r)
 		return r;
-	}
-	cache_key(key, &texts);
+	cache_key(key, texts);
 	e->info.cached = config->cache_dir && cache_load(e, config->cache_dir, key, NULL) == 0;
 	if (!e->info.cached)
-		r = compile(e, &texts, config->threads, err);
-	rule_texts_free(&texts);
+		r = compile(e, texts, config->threads, err);
 	if (!r && !e->info.cached && config->cache_dir)
 		cache_save(e, config->cache_dir, key, &e->info.not_cached);
-	r = r ? r : make_fields(e, err);
-	r = r ? r : regexes_new(&e->regexes, &e->rs, err);
-	if (r) {
+	r = r ? r : engine_ready(e, !config->no_jit, begin, err);
+	if (r)
 		engine_free(e);
+	else
+		*ret = e;
+	return r;
+}
+
+int engine_open(struct engine **ret, const struct engine_config *config, struct err *err)
+{
+	double begin = seconds();
+	struct rule_texts texts;
+	int r = rule_read(&texts, &config->rules, err);
+	if (r)
+		return r;
+	r = engine_open_texts(ret, config, &texts, err);
+	rule_texts_free(&texts);
+	if (!r)
+		(*ret)->info.load_s = seconds() - begin;
+	return r;
+}
+
+int engine_pack(const struct engine *e, void **block, size_t *size, struct err *err)
+{
+	static const unsigned char no_key[CACHE_KEY];
+	if (!e->mapping) /* else it stands packed already */
+		return cache_pack(e, no_key, block, size, err);
+	*block = malloc(e->mapping_size);
+	if (!*block)
+		return err_set(err, -ENOMEM, "compiled rules: %m");
+	memcpy(*block, e->mapping, e->mapping_size);
+	*size = e->mapping_size;
+	return 0;
+}
+
+int engine_unpack(struct engine **ret, void *block, size_t size, struct err *err)
+{
+	double begin = seconds();
+	struct engine *e;
+	int r = engine_new(&e, err);
+	if (r) {
+		munmap(block, size);
 		return r;
 	}
-	count(e);
-	e->info.load_s = seconds() - begin;
-	*ret = e;
-	return 0;
+	r = cache_unpack(e, NULL, block, size, err);
+	r = r ? r : engine_ready(e, false, begin, err);
+	if (r)
+		engine_free(e);
+	else
+		*ret = e;
+	return r;
 }
 
 void engine_free(struct engine *e)

@@ -44,10 +44,14 @@ static int by_time(const void *a, const void *b)
 	return x->order < y->order ? -1 : 1;
 }
 
-int gather_tell(struct gather *g, match_sink *sink, void *arg)
+bool gather_full(const struct gather *g)
+{
+	return g->n >= GATHER_MAX_MATCHES || g->arena.held > GATHER_MAX_BYTES / 2;
+}
+
+static void sort(struct gather *g)
 {
 	int64_t last = 0;
-	int r = 0;
 	for (size_t i = 0; i < g->n; i++) {
 		if (!g->at[i].match->time)
 			g->at[i].match->time = last;
@@ -55,9 +59,37 @@ int gather_tell(struct gather *g, match_sink *sink, void *arg)
 	}
 	if (g->n)
 		qsort(g->at, g->n, sizeof(*g->at), by_time);
-	for (size_t i = 0; i < g->n && !r; i++)
+}
+
+int gather_tell_until(struct gather *g, int64_t time, match_sink *sink, void *arg)
+{
+	struct arena kept = { .max = g->arena.max };
+	size_t n = 0, i = 0;
+	int r = 0;
+	sort(g);
+	for (; i < g->n && !r && g->at[i].match->time <= time; i++)
 		r = sink(arg, g->at[i].match);
-	g->n = 0;
-	arena_reset(&g->arena);
+	for (; i < g->n && !r; i++) {
+		struct match *m = match_copy(&kept, g->at[i].match);
+		if (!m) {
+			r = -ENOMEM;
+			break;
+		}
+		g->at[n] = (struct gathered){ m, n };
+		n++;
+	}
+	g->n = n;
+	if (n) {
+		arena_free(&g->arena);
+		g->arena = kept;
+	} else {
+		arena_reset(&g->arena);
+		arena_free(&kept);
+	}
 	return r;
+}
+
+int gather_tell(struct gather *g, match_sink *sink, void *arg)
+{
+	return gather_tell_until(g, INT64_MAX, sink, arg);
 }

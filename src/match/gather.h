@@ -25,6 +25,10 @@ void gather_init(struct gather *g);
 void gather_done(struct gather *g);
 /* A match_sink: keeps a copy; one beyond the bounds is counted. -ENOMEM. */
 int gather_add(void *gather, const struct match *m);
+/* No more can be added. */
+bool gather_full(const struct gather *g);
+/* As gather_tell, but only those up to a time; the others stay. -ENOMEM. */
+int gather_tell_until(struct gather *g, int64_t time, match_sink *sink, void *arg);
 /* Hands all on by time, those of one time as they came; one without a time stands where it was read. Empties it. */
 int gather_tell(struct gather *g, match_sink *sink, void *arg);
 

@@ -19,6 +19,7 @@ struct engine_config {
 	struct rule_config rules;
 	const char *cache_dir; /* compiled rules are kept here; NULL: no cache */
 	int threads;           /* used for compiling; 0: as many as there are cores */
+	bool no_jit;           /* regular expressions are interpreted: this process may make no machine code */
 };
 
 struct engine_info {
@@ -30,6 +31,17 @@ struct engine_info {
 };
 
 int engine_open(struct engine **ret, const struct engine_config *config, struct err *err);
+/* The same of texts that were read already: reads nothing but the cache, and writes only that. */
+int engine_open_texts(struct engine **ret, const struct engine_config *config, const struct rule_texts *texts,
+                      struct err *err);
+/*
+ * The compiled rules as one malloc'ed block of bytes, for another process of the same build on the same machine; and
+ * back: takes the block, which is mmap'ed, and gives it back whatever comes of it. Damage is refused (-EBADMSG), but
+ * it is no format for bytes of strangers. An engine made so does without making machine code, as a sandbox permits
+ * none: regular expressions are interpreted.
+ */
+int engine_pack(const struct engine *e, void **block, size_t *size, struct err *err);
+int engine_unpack(struct engine **ret, void *block, size_t size, struct err *err);
 void engine_free(struct engine *e);
 const struct ruleset *engine_ruleset(const struct engine *e);
 const struct fields *engine_fields(const struct engine *e);
@@ -43,6 +55,8 @@ struct match_field {
 	uint8_t type;   /* enum value_type, as the event has it */
 };
 
+enum { MATCH_ID = 16 };
+
 /* One rule that holds for one event. Borrowed: valid during the sink's call; match_copy() keeps it. */
 struct match {
 	const struct rule *rule;
@@ -53,10 +67,14 @@ struct match {
 	const struct match_field *fields;
 	uint32_t n_fields; /* what matched; once per name, in the rule's order */
 	const struct match_field *carried;
-	uint32_t n_carried; /* rule->carry and `show`; absent fields are left out */
-	struct str host;    /* empty where the event names none */
-	uint32_t count;     /* events that make it up: 1, more for a correlation */
-	int64_t first_time; /* of the first of them */
+	uint32_t n_carried;       /* rule->carry and `show`; absent fields are left out */
+	struct str host;          /* empty where the event names none */
+	struct str user, address; /* who did it and from where, see event/who.h; of a correlation: if it groups by it */
+	uint32_t count;           /* events that make it up: 1, more for a correlation */
+	int64_t first_time;       /* of the first of them */
+	unsigned char
+	        id[MATCH_ID]; /* khien.id of the event, of a correlation: of its last one; zero where none is made */
+	bool known;           /* was told before a restart: it only feeds correlations */
 };
 
 /* Returns 0, or -errno to stop. */
@@ -75,6 +93,8 @@ int matcher_new(struct matcher **ret, const struct engine *e, struct err *err);
 void matcher_free(struct matcher *m);
 /* Runs all rules over one event. Matches come in the order of rules in the ruleset. */
 int matcher_run(struct matcher *m, struct event *ev, match_sink *sink, void *arg);
+/* Whether a node of a condition holds for the event that was run last: as long as that event is not reset. */
+bool matcher_holds(struct matcher *m, uint32_t node);
 /* The first half of it, for measuring: how many rules the prefilter lets through. */
 uint32_t matcher_candidates(struct matcher *m, struct event *ev);
 const struct match_counts *matcher_counts(const struct matcher *m);

@@ -1,9 +1,12 @@
+#include "event/who.h"
 #include "match/engine.h"
 #include "match/eval.h"
 #include "match/route.h"
 
 #include <errno.h>
 #include <stdlib.h>
+
+enum { FOUND_MAX = 256, MAX_WHO = 32 };
 
 struct matcher {
 	const struct engine *e;
@@ -17,9 +20,8 @@ struct matcher {
 	struct match_field *found, *carried; /* of the match being made */
 	uint32_t n_found;
 	struct match_counts counts;
+	uint32_t who[N_WHO][MAX_WHO]; /* ids of the fields that tell it, best first; NO_INDEX ends them */
 };
-
-enum { FOUND_MAX = 256 };
 
 _Static_assert((int)EVENT_PAD >= (int)PREFILTER_PAD, "folded values are scanned with their padding");
 
@@ -29,6 +31,34 @@ static int allot_scratch(struct matcher *m)
 		if (hs_alloc_scratch(m->e->pf.db[i], &m->scratch) != HS_SUCCESS)
 			return -ENOMEM;
 	return 0;
+}
+
+/* Which of the ruleset's fields tell who it was: one place for each name that is known, then the gaps go. */
+static void find_who(struct matcher *m, enum who what)
+{
+	const struct ruleset *rs = &m->e->rs;
+	uint32_t *ids = m->who[what], n = 0;
+	for (int i = 0; i < MAX_WHO; i++)
+		ids[i] = NO_INDEX;
+	for (uint32_t f = 0; f < rs->n_fields; f++) {
+		int rank = who_rank(what, ruleset_text(rs, rs->fields[f].name));
+		if (rank >= 0 && rank < MAX_WHO - 1)
+			ids[rank] = f;
+	}
+	for (int i = 0; i < MAX_WHO; i++)
+		if (ids[i] != NO_INDEX)
+			ids[n++] = ids[i];
+	ids[n] = NO_INDEX;
+}
+
+static struct str tell_who(const struct matcher *m, struct event *ev, enum who what)
+{
+	for (const uint32_t *id = m->who[what]; *id != NO_INDEX; id++) {
+		const struct value *v = event_value(ev, *id);
+		if (v && v->type != VALUE_NULL && who_told(v->text))
+			return v->text;
+	}
+	return (struct str){ 0 };
 }
 
 int matcher_new(struct matcher **ret, const struct engine *e, struct err *err)
@@ -46,6 +76,8 @@ int matcher_new(struct matcher **ret, const struct engine *e, struct err *err)
 		matcher_free(m);
 		return err_set(err, -ENOMEM, "matcher: %m");
 	}
+	find_who(m, WHO_USER);
+	find_who(m, WHO_ADDRESS);
 	*ret = m;
 	return 0;
 }
@@ -149,6 +181,8 @@ static int emit(struct matcher *m, struct event *ev, uint32_t index, match_sink 
 		.fields = m->found,
 		.carried = m->carried,
 		.host = host ? host->text : (struct str){ 0 },
+		.user = tell_who(m, ev, WHO_USER),
+		.address = tell_who(m, ev, WHO_ADDRESS),
 		.count = 1,
 	};
 	match.first_time = match.time;
@@ -190,6 +224,11 @@ int matcher_run(struct matcher *m, struct event *ev, match_sink *sink, void *arg
 	return r;
 }
 
+bool matcher_holds(struct matcher *m, uint32_t node)
+{
+	return eval_node(&m->eval, node);
+}
+
 static const struct match_field *copy_fields(struct arena *a, const struct match_field *f, uint32_t n)
 {
 	struct match_field *to = arena_alloc(a, (n + 1) * sizeof(*to));
@@ -211,7 +250,12 @@ struct match *match_copy(struct arena *a, const struct match *m)
 	*to = *m;
 	to->fields = copy_fields(a, m->fields, m->n_fields);
 	to->carried = copy_fields(a, m->carried, m->n_carried);
-	if (m->host.n)
-		to->host = arena_copy(a, m->host);
-	return to->fields && to->carried && (!m->host.n || to->host.p) ? to : NULL;
+	struct str *texts[] = { &to->host, &to->user, &to->address };
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		if (texts[i]->n)
+			*texts[i] = arena_copy(a, *texts[i]);
+		if (texts[i]->n && !texts[i]->p)
+			return NULL;
+	}
+	return to->fields && to->carried ? to : NULL;
 }

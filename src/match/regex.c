@@ -22,7 +22,7 @@ struct regex_search {
 	pcre2_jit_stack *stack;
 };
 
-static pcre2_code *compile(const struct ruleset *rs, const struct pattern *p, struct err *err)
+static pcre2_code *compile(const struct ruleset *rs, const struct pattern *p, bool jit, struct err *err)
 {
 	struct str text = ruleset_text(rs, p->text);
 	uint32_t options = PCRE2_UTF | PCRE2_MATCH_INVALID_UTF | PCRE2_NO_AUTO_CAPTURE |
@@ -37,11 +37,13 @@ static pcre2_code *compile(const struct ruleset *rs, const struct pattern *p, st
 		err_set(err, -EINVAL, "regular expression '" STR_FMT "': %s at %zu", STR_ARG(text), (char *)words, at);
 		return NULL;
 	}
-	pcre2_jit_compile(code, PCRE2_JIT_COMPLETE); /* without it the interpreter runs: slower, the same result */
+	if (jit)
+		pcre2_jit_compile(code,
+		                  PCRE2_JIT_COMPLETE); /* without it the interpreter runs: slower, the same result */
 	return code;
 }
 
-int regexes_new(struct regexes **ret, const struct ruleset *rs, struct err *err)
+int regexes_new(struct regexes **ret, const struct ruleset *rs, bool jit, struct err *err)
 {
 	struct regexes *r = calloc(1, sizeof(*r) + rs->n_patterns * sizeof(r->code[0]));
 	if (!r)
@@ -50,7 +52,7 @@ int regexes_new(struct regexes **ret, const struct ruleset *rs, struct err *err)
 	for (uint32_t i = 0; i < r->n; i++) {
 		if (rs->patterns[i].op != PATTERN_RE)
 			continue;
-		r->code[i] = compile(rs, &rs->patterns[i], err);
+		r->code[i] = compile(rs, &rs->patterns[i], jit, err);
 		if (!r->code[i]) {
 			regexes_free(r);
 			return -EINVAL;

@@ -7,7 +7,8 @@
 struct regexes;      /* immutable, shared by threads */
 struct regex_search; /* one thread's working memory */
 
-int regexes_new(struct regexes **ret, const struct ruleset *rs, struct err *err);
+/* jit: makes machine code, which needs a process that may. */
+int regexes_new(struct regexes **ret, const struct ruleset *rs, bool jit, struct err *err);
 void regexes_free(struct regexes *r);
 
 int regex_search_new(struct regex_search **ret);

@@ -76,6 +76,7 @@ static int correlator_init(struct windows *w, uint32_t index, uint32_t *depth)
 	*c = (struct correlator){
 		.def = d,
 		.index = index,
+		.seed = w->next_seed++,
 		.timespan = bounded(d->timespan, 0, TIME_MAX / 2),
 		.lag = w->lateness,
 		.when_over = isfinite(d->lt) || isfinite(d->lte) || !isnan(d->eq) || !isnan(d->neq),

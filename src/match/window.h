@@ -53,8 +53,16 @@ void windows_free(struct windows *w);
 int windows_feed(struct windows *w, const struct match *m, match_sink *sink, void *arg);
 /* Event time has come this far, though nothing matched: judges windows that are over. */
 int windows_advance(struct windows *w, int64_t now, match_sink *sink, void *arg);
+/* The newest event time it has come to; INT64_MIN: nothing has been seen. */
+int64_t windows_now(const struct windows *w);
 /* The input is at its end: judges every open window that has an upper bound. */
 int windows_flush(struct windows *w, match_sink *sink, void *arg);
+/*
+ * Rules were loaded anew: what `old` remembers moves over to w, which is fresh and has seen nothing. from[i] is the
+ * correlation of old that correlation i of w is the same as (same_correlation()), NO_INDEX: it starts anew. Time and
+ * counts go along. `old` is to be freed. -ENOMEM: some groups are not judged when they are over.
+ */
+int windows_keep(struct windows *w, struct windows *old, const uint32_t *from);
 const struct window_counts *windows_counts(const struct windows *w);
 
 #endif

@@ -80,6 +80,7 @@ static struct place *place_new(struct windows *w, struct correlator *c, const st
 	if (!p)
 		return NULL;
 	*p = (struct place){ .line = m->line, .size = size, .file_len = (uint32_t)file, .host_len = (uint32_t)host };
+	memcpy(p->id, m->id, sizeof(p->id));
 	memset(p->text, 0, file + host + 2);
 	if (file)
 		memcpy(p->text, m->file, file);
@@ -119,7 +120,7 @@ static int feed_link(struct windows *w, const struct link *l, const struct match
 	const struct correlation *d = c->def;
 	const struct input *in = &w->rs->inputs[d->inputs.at + l->input];
 	struct moment moment = { .time = time, .n = 1 };
-	uint64_t hash[2] = { c->index, 0 };
+	uint64_t hash[2] = { c->seed, 0 };
 	for (uint32_t i = 0; i < d->n_group; i++) {
 		if (!carried_nth(w, m, in->group, d->group_names, i, &c->values[i])) {
 			w->counts.no_group++;
@@ -205,6 +206,11 @@ int windows_advance(struct windows *w, int64_t now, match_sink *sink, void *arg)
 		table_expire(w, &w->correlators[i], UINT32_MAX);
 	w->counts.bytes = w->mem.used;
 	return r;
+}
+
+int64_t windows_now(const struct windows *w)
+{
+	return w->now == TIME_NEVER ? INT64_MIN : w->now;
 }
 
 int windows_flush(struct windows *w, match_sink *sink, void *arg)

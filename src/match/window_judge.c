@@ -1,6 +1,8 @@
 /* Does a group's window hold, and what is said when it does. */
+#include "event/who.h"
 #include "match/window_state.h"
 
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -121,6 +123,21 @@ static void describe(struct correlator *c, const struct group *g, double result)
 	c->fields[c->def->n_group + 1].text = (struct str){ text, (size_t)n };
 }
 
+/* Who it is about: only what all its events have in common, that is what it groups by. */
+static struct str grouped_by(const struct correlator *c, enum who what)
+{
+	const struct match_field *best = NULL;
+	int least = INT_MAX;
+	for (uint32_t i = 0; i < c->def->n_group; i++) {
+		int rank = who_rank(what, c->fields[i].name);
+		if (rank >= 0 && rank < least && who_told(c->fields[i].text)) {
+			best = &c->fields[i];
+			least = rank;
+		}
+	}
+	return best ? best->text : (struct str){ 0 };
+}
+
 /* Beside its own n fields a correlation carries those of its last match, for others that group by them. */
 static uint32_t carry(struct correlator *c, uint32_t n, const struct match *m)
 {
@@ -163,14 +180,19 @@ static int emit(struct windows *w, struct group *g, const struct verdict *v, con
 		.n_fields = d->n_group + has_value(c),
 		.carried = c->fields,
 		.n_carried = n,
+		.user = grouped_by(c, WHO_USER),
+		.address = grouped_by(c, WHO_ADDRESS),
 	};
 	if (m) {
 		out.file = m->file;
 		out.line = m->line;
 		out.host = m->host;
+		out.known = m->known;
+		memcpy(out.id, m->id, sizeof(out.id));
 	} else if (place) {
 		out.file = place->text;
 		out.line = place->line;
+		memcpy(out.id, place->id, sizeof(out.id));
 		out.host = (struct str){ place->text + place->file_len + 1, place->host_len };
 	}
 	int r = sink(arg, &out);

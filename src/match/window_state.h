@@ -17,6 +17,7 @@
 struct correlator {
 	const struct correlation *def;
 	uint32_t index; /* in CORRELATIONS */
+	uint64_t seed;  /* of the hashes of its groups; stays with them when rules are loaded anew */
 	int64_t timespan;
 	int64_t lag;    /* a match may come so late on the clock of event time and still count */
 	bool when_over; /* has an upper bound: windows are judged when they are over */
@@ -54,7 +55,7 @@ struct windows {
 	unsigned char key[crypto_shorthash_siphashx24_KEYBYTES];
 	struct group **buckets;
 	uint32_t n_buckets; /* a power of two */
-	uint64_t serial;
+	uint64_t serial, next_seed;
 	uint32_t asking; /* the correlation that memory is wanted for */
 
 	/* Groups by when their oldest window is over: a binary heap. */

@@ -13,7 +13,8 @@ struct place {
 	uint64_t line;
 	size_t size; /* as asked of mem_get */
 	uint32_t file_len, host_len;
-	char text[]; /* file, NUL, host, NUL */
+	unsigned char id[16]; /* khien.id */
+	char text[];          /* file, NUL, host, NUL */
 };
 
 /* One match in a window, or several that the bound of its group folded into one. */

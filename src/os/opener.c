@@ -1,10 +1,14 @@
 #include "os/opener.h"
 
 #include "os/child.h"
+#include "os/rotated.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <fnmatch.h>
+#include <glob.h>
+#include <limits.h>
 #include <linux/close_range.h>
 #include <linux/openat2.h>
 #include <netinet/in.h>
@@ -19,15 +23,27 @@
 
 enum { BACKLOG = 64, RECEIVE_BYTES = 4 << 20 };
 
+enum what { OPEN, OPEN_MATCH, OPEN_ROTATED, RESUME, TELL_MATCH };
+
 struct request {
-	uint32_t item;
+	uint32_t what, item, i;
 	struct opener_file have;
+	char text[OPENER_TEXT];
 };
 
 struct reply {
 	int32_t code; /* as opener_open */
 	struct opener_file file;
-	char text[sizeof(((struct err *)0)->text)];
+	char text[OPENER_TEXT]; /* of an error, or a name */
+};
+
+/* The opener's own side. */
+struct server {
+	const struct opener_item *items;
+	size_t n;
+	pid_t *pids; /* by item: of the program that runs */
+	glob_t matches;
+	struct rotated rotated;
 };
 
 struct opener {
@@ -81,10 +97,10 @@ static int open_plain(const char *path)
 	return fd < 0 ? -errno : fd;
 }
 
-static int open_file(const struct opener_item *item, const struct request *rq, struct reply *re, struct err *err)
+static int open_path(const char *path, const struct request *rq, struct reply *re, struct err *err)
 {
 	struct stat st;
-	int fd = open_plain(item->name);
+	int fd = open_plain(path);
 	if (fd < 0)
 		return err_set(err, fd, fd == -ELOOP ? "a symbolic link stands in its path" : "%m");
 	if (fstat(fd, &st) || !S_ISREG(st.st_mode)) {
@@ -97,6 +113,70 @@ static int open_file(const struct opener_item *item, const struct request *rq, s
 		return err_set(err, -EALREADY, "same");
 	}
 	return fd;
+}
+
+static struct str folder_of(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	return (struct str){ path, slash ? (size_t)(slash - path) : 0 };
+}
+
+/* Who may write to a log folder may point a link of it to another log there, not to a file elsewhere. */
+static int open_file(const struct opener_item *item, const struct request *rq, struct reply *re, struct err *err)
+{
+	char real[PATH_MAX];
+	if (!item->link)
+		return open_path(item->name, rq, re, err);
+	if (!realpath(item->link, real))
+		return err_set(err, -errno, "%m");
+	if (!str_eq(folder_of(real), folder_of(item->name)) && !str_eq(folder_of(real), folder_of(item->link)))
+		return err_set(err, -ELOOP, "its symbolic link leads to another folder now");
+	return open_path(real, rq, re, err);
+}
+
+static bool covers(const struct opener_item *item, const char *path)
+{
+	return item->kind == OPENER_PATTERN && fnmatch(item->name, path, FNM_PATHNAME | FNM_PERIOD) == 0 &&
+	       !strstr(path, "/../");
+}
+
+static int open_rotated(struct server *s, const struct opener_item *item, const struct request *rq, struct reply *re,
+                        struct err *err)
+{
+	char path[PATH_MAX];
+	const char *log = item->kind == OPENER_FILE ? item->name : rq->text;
+	if (item->kind != OPENER_FILE && !covers(item, log))
+		return err_set(err, -EPERM, "the pattern doesn't cover it");
+	struct str folder = folder_of(log);
+	if (!rq->i) {
+		snprintf(path, sizeof(path), "%.*s/", (int)folder.n, folder.p);
+		int code = rotated_list(&s->rotated, path, str_from(log + folder.n + 1));
+		if (code)
+			return err_set(err, code, "%m");
+	}
+	if (rq->i >= s->rotated.n)
+		return err_set(err, -EALREADY, "no more");
+	const char *name = s->rotated.at[rq->i].name;
+	snprintf(path, sizeof(path), "%.*s/%s", (int)folder.n, folder.p, name);
+	memcpy(re->text, name, strlen(name) + 1);
+	return open_path(path, rq, re, err);
+}
+
+static int tell_match(struct server *s, const struct opener_item *item, const struct request *rq, struct reply *re,
+                      struct err *err)
+{
+	if (item->kind != OPENER_PATTERN)
+		return err_set(err, -EINVAL, "no pattern");
+	if (!rq->i) {
+		globfree(&s->matches);
+		s->matches = (glob_t){ 0 };
+		if (glob(item->name, 0, NULL, &s->matches))
+			s->matches.gl_pathc = 0;
+	}
+	if (rq->i >= s->matches.gl_pathc)
+		return err_set(err, -EALREADY, "no more");
+	snprintf(re->text, sizeof(re->text), "%s", s->matches.gl_pathv[rq->i]);
+	return -EALREADY;
 }
 
 static int open_socket(const struct opener_item *item, struct err *err)
@@ -125,16 +205,37 @@ static int open_socket(const struct opener_item *item, struct err *err)
 	return fd;
 }
 
-static int open_child(const struct opener_item *item, pid_t *pid, struct err *err)
+/* A cursor of the journal, which is nothing but letters, digits, = and ; */
+static bool is_cursor(const char *text)
+{
+	size_t n = strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789=;-");
+	return n && !text[n];
+}
+
+static int open_child(const struct opener_item *item, const char *cursor, pid_t *pid, struct err *err)
 {
 	int out[2];
+	char after[OPENER_TEXT + 32];
+	const char *argv[24];
+	size_t n = 0;
+	for (; item->argv[n] && n < ARRAY_LEN(argv) - 3; n++)
+		argv[n] = item->argv[n];
+	if (*cursor) {
+		if (!item->resumes || !is_cursor(cursor))
+			return err_set(err, -EINVAL, "no cursor");
+		snprintf(after, sizeof(after), "--after-cursor=%s", cursor);
+		n -= n > 1;
+		argv[n++] = "--no-tail";
+		argv[n++] = after;
+	}
+	argv[n] = NULL;
 	if (*pid > 0)
 		child_stop(*pid);
 	*pid = 0;
 	if (pipe2(out, O_CLOEXEC))
 		return err_set(err, -errno, "%m");
 	struct child_config c = {
-		.argv = item->argv, .out = out[1], .change_ids = item->change_ids, .uid = item->uid, .gid = item->gid
+		.argv = argv, .out = out[1], .change_ids = item->change_ids, .uid = item->uid, .gid = item->gid
 	};
 	int code = child_spawn(pid, &c, err);
 	close(out[1]);
@@ -147,14 +248,52 @@ static int open_child(const struct opener_item *item, pid_t *pid, struct err *er
 	return out[0];
 }
 
-static int serve(const struct opener_item *item, const struct request *rq, struct reply *re, pid_t *pid,
-                 struct err *err)
+/* A function of this program in a process of its own, with the rights of this one; the one before is ended. */
+static int open_work(const struct opener_item *item, pid_t *pid, struct err *err)
 {
+	int out[2];
+	if (*pid > 0)
+		child_stop(*pid);
+	*pid = 0;
+	if (pipe2(out, O_CLOEXEC))
+		return err_set(err, -errno, "%m");
+	*pid = fork();
+	if (*pid == 0) {
+		signal(SIGTERM, SIG_DFL);
+		if (dup2(out[1], STDIN_FILENO) < 0)
+			_exit(1);
+		close_range(STDERR_FILENO + 1, ~0u, 0);
+		item->work(item->arg, STDIN_FILENO);
+		_exit(0);
+	}
+	int code = *pid < 0 ? err_set(err, -errno, "%m") : 0;
+	close(out[1]);
+	if (!code && fcntl(out[0], F_SETFL, O_NONBLOCK))
+		code = err_set(err, -errno, "%m");
+	if (code)
+		close(out[0]);
+	return code ? code : out[0];
+}
+
+static int serve(struct server *s, const struct request *rq, struct reply *re, struct err *err)
+{
+	const struct opener_item *item = &s->items[rq->item];
+	switch ((enum what)rq->what) {
+	case OPEN: break;
+	case OPEN_MATCH:
+		return covers(item, rq->text) ? open_path(rq->text, rq, re, err)
+		                              : err_set(err, -EPERM, "the pattern doesn't cover it");
+	case OPEN_ROTATED: return open_rotated(s, item, rq, re, err);
+	case TELL_MATCH: return tell_match(s, item, rq, re, err);
+	case RESUME: return item->kind == OPENER_CHILD ? open_child(item, rq->text, &s->pids[rq->item], err) : -EINVAL;
+	}
 	switch (item->kind) {
 	case OPENER_FILE: return open_file(item, rq, re, err);
 	case OPENER_UDP:
 	case OPENER_TCP: return open_socket(item, err);
-	case OPENER_CHILD: return open_child(item, pid, err);
+	case OPENER_CHILD: return open_child(item, "", &s->pids[rq->item], err);
+	case OPENER_WORK: return open_work(item, &s->pids[rq->item], err);
+	case OPENER_PATTERN: break;
 	}
 	return -EINVAL;
 }
@@ -176,26 +315,36 @@ static bool send_reply(int socket, struct reply *re, int fd)
 	return sendmsg(socket, &msg, MSG_NOSIGNAL) == (ssize_t)sizeof(*re);
 }
 
+static bool receive(int socket, struct request *rq, size_t n)
+{
+	if (recv(socket, rq, sizeof(*rq), 0) != (ssize_t)sizeof(*rq) || rq->item >= n)
+		return false;
+	rq->text[sizeof(rq->text) - 1] = '\0';
+	return true;
+}
+
 static void run(int socket, const struct opener_item *items, size_t n)
 {
 	struct request rq;
-	pid_t *pids = calloc(n + 1, sizeof(*pids));
-	while (pids && recv(socket, &rq, sizeof(rq), 0) == (ssize_t)sizeof(rq) && rq.item < n) {
+	struct server s = { .items = items, .n = n, .pids = calloc(n + 1, sizeof(*s.pids)) };
+	while (s.pids && receive(socket, &rq, n)) {
 		struct reply re = { 0 };
 		struct err err = { 0 };
-		int fd = serve(&items[rq.item], &rq, &re, &pids[rq.item], &err);
+		int fd = serve(&s, &rq, &re, &err);
 		re.code = fd >= 0 ? 1 : fd == -EALREADY ? 0 : fd;
-		memcpy(re.text, err.text, sizeof(re.text));
+		if (fd < 0 && fd != -EALREADY)
+			memcpy(re.text, err.text, sizeof(err.text));
 		bool sent = send_reply(socket, &re, fd);
 		if (fd >= 0)
 			close(fd);
 		if (!sent)
 			break;
 	}
-	for (size_t i = 0; pids && i < n; i++)
-		if (pids[i] > 0)
-			child_stop(pids[i]);
-	free(pids);
+	for (size_t i = 0; s.pids && i < n; i++)
+		if (s.pids[i] > 0)
+			child_stop(s.pids[i]);
+	globfree(&s.matches);
+	free(s.pids);
 }
 
 static void become_opener(int socket)
@@ -244,30 +393,78 @@ int opener_start(struct opener **ret, const struct opener_item *items, size_t n,
 	return 0;
 }
 
-int opener_open(struct opener *o, size_t item, struct opener_file *have, int *fd, struct err *err)
+/* 0 or what the opener answered; text: OPENER_TEXT bytes for a name, or NULL. */
+static int ask(struct opener *o, const struct request *rq, struct opener_file *have, int *fd, char *text,
+               struct err *err)
 {
-	struct request rq = { .item = (uint32_t)item, .have = have ? *have : (struct opener_file){ 0 } };
 	struct reply re;
 	union control control;
 	struct iovec io = { &re, sizeof(re) };
 	struct msghdr msg = {
 		.msg_iov = &io, .msg_iovlen = 1, .msg_control = control.room, .msg_controllen = sizeof(control)
 	};
-	if (item >= o->n)
+	if (rq->item >= o->n)
 		return err_set(err, -EINVAL, "no such item");
-	if (send(o->socket, &rq, sizeof(rq), MSG_NOSIGNAL) != (ssize_t)sizeof(rq) ||
+	if (send(o->socket, rq, sizeof(*rq), MSG_NOSIGNAL) != (ssize_t)sizeof(*rq) ||
 	    recvmsg(o->socket, &msg, MSG_CMSG_CLOEXEC) != (ssize_t)sizeof(re))
 		return err_set(err, -EPIPE, "the opener is gone");
 	re.text[sizeof(re.text) - 1] = '\0';
-	if (re.code <= 0)
-		return re.code ? err_set(err, re.code, "%s", re.text) : 0;
+	if (re.code < 0)
+		return err_set(err, re.code, "%s", re.text);
+	if (text)
+		memcpy(text, re.text, sizeof(re.text));
+	if (!re.code)
+		return 0;
 	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
-	if (!c || c->cmsg_type != SCM_RIGHTS || c->cmsg_len != CMSG_LEN(sizeof(int)))
+	if (!fd || !c || c->cmsg_type != SCM_RIGHTS || c->cmsg_len != CMSG_LEN(sizeof(int)))
 		return err_set(err, -EMFILE, "no descriptor came: %m");
 	memcpy(fd, CMSG_DATA(c), sizeof(*fd));
 	if (have)
 		*have = re.file;
 	return 1;
+}
+
+/* have and text may be NULL. */
+static struct request request(enum what what, size_t item, size_t i, const struct opener_file *have, const char *text)
+{
+	struct request rq = { .what = what, .item = (uint32_t)item, .i = (uint32_t)i };
+	if (have)
+		rq.have = *have;
+	if (text)
+		snprintf(rq.text, sizeof(rq.text), "%s", text);
+	return rq;
+}
+
+int opener_open(struct opener *o, size_t item, struct opener_file *have, int *fd, struct err *err)
+{
+	struct request rq = request(OPEN, item, 0, have, NULL);
+	return ask(o, &rq, have, fd, NULL, err);
+}
+
+int opener_open_match(struct opener *o, size_t item, const char *path, struct opener_file *have, int *fd,
+                      struct err *err)
+{
+	struct request rq = request(OPEN_MATCH, item, 0, have, path);
+	return ask(o, &rq, have, fd, NULL, err);
+}
+
+int opener_match(struct opener *o, size_t item, size_t i, char *path, struct err *err)
+{
+	struct request rq = request(TELL_MATCH, item, i, NULL, NULL);
+	int code = ask(o, &rq, NULL, NULL, path, err);
+	return code ? code : *path != '\0';
+}
+
+int opener_rotated(struct opener *o, size_t item, const char *path, size_t i, int *fd, char *name, struct err *err)
+{
+	struct request rq = request(OPEN_ROTATED, item, i, NULL, path);
+	return ask(o, &rq, NULL, fd, name, err);
+}
+
+int opener_resume(struct opener *o, size_t item, const char *cursor, int *fd, struct err *err)
+{
+	struct request rq = request(RESUME, item, 0, NULL, cursor);
+	return ask(o, &rq, NULL, fd, NULL, err);
 }
 
 void opener_free(struct opener *o)

@@ -1,8 +1,9 @@
 /*
  * The opener: a small process that keeps the rights this one gives up.
  *
- * It is forked before anything foreign is read and can do four things, each only for the items named at its start: open
- * a log file to read, bind a UDP or TCP port, run a program whose output is read. It hands the descriptor over a socket
+ * It is forked before anything foreign is read and can do six things, each only for the items named at its start: open
+ * a log file to read, one of its rotations, or one that a pattern covers; bind a UDP or TCP port; run a program whose
+ * output is read. It hands the descriptor over a socket
  * (SCM_RIGHTS). It reads no log. It ends, with what it ran, when the other end of the socket closes.
  *
  *   worker (nobody, no files, few system calls)  -- "item 3, I have inode 77" -->  opener (rights of who started khien)
@@ -17,13 +18,21 @@
 #include <sys/socket.h>
 #include <sys/types.h>
 
-enum opener_kind { OPENER_FILE, OPENER_UDP, OPENER_TCP, OPENER_CHILD };
+enum opener_kind { OPENER_FILE, OPENER_UDP, OPENER_TCP, OPENER_CHILD, OPENER_PATTERN, OPENER_WORK };
+
+enum { OPENER_TEXT = 1024 }; /* of a name or cursor, with its NUL */
 
 struct opener_item {
 	enum opener_kind kind;
-	const char *name; /* FILE: absolute path, opened without following symbolic links; UDP, TCP: "ADDR:PORT" */
-	const char *const *argv; /* CHILD: see struct child_config */
-	bool change_ids;         /* CHILD */
+	const char *name; /* FILE: absolute path, opened without following symbolic links; UDP, TCP: "ADDR:PORT";
+	                  * PATTERN: of absolute paths, as glob(3) and fnmatch(3) read it */
+	const char *link; /* FILE: the symbolic link that led to `name`, absolute, or NULL. Where it leads now is opened
+	                   * instead, as long as that lies in the folder of either */
+	const char *const *argv;                /* CHILD: see struct child_config */
+	bool resumes;                           /* CHILD: opener_resume() may add a cursor to argv */
+	void (*work)(const void *arg, int out); /* WORK: runs in a process of its own; what it writes is read */
+	const void *arg;
+	bool change_ids; /* CHILD */
 	uid_t uid;
 	gid_t gid;
 };
@@ -43,6 +52,18 @@ int opener_start(struct opener **ret, const struct opener_item *items, size_t n,
  * non-blocking and close-on-exec.
  */
 int opener_open(struct opener *o, size_t item, struct opener_file *have, int *fd, struct err *err);
+/* The same for one file of a PATTERN. -EPERM: the pattern doesn't cover it. */
+int opener_open_match(struct opener *o, size_t item, const char *path, struct opener_file *have, int *fd,
+                      struct err *err);
+/* Which files a PATTERN covers now: path (OPENER_TEXT bytes) of the i-th; 0 begins anew. 1, 0: there are no more. */
+int opener_match(struct opener *o, size_t item, size_t i, char *path, struct err *err);
+/*
+ * Opens the i-th newest rotation of a FILE, or of one that a PATTERN covers (path; else NULL): see os/rotated.h. 0
+ * begins anew. name (OPENER_TEXT bytes) becomes its name within the folder. 1, 0: there are no more; -errno: not this.
+ */
+int opener_rotated(struct opener *o, size_t item, const char *path, size_t i, int *fd, char *name, struct err *err);
+/* Starts a CHILD that resumes, with --no-tail --after-cursor=CURSOR for its last argument. -EINVAL: it is none. */
+int opener_resume(struct opener *o, size_t item, const char *cursor, int *fd, struct err *err);
 /* Ends the opener and what it runs. */
 void opener_free(struct opener *o);
 

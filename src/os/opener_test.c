@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -139,13 +140,65 @@ static void test_addresses(void **state)
 	assert_int_equal(ntohs(((struct sockaddr_in6 *)&ss)->sin6_port), 514);
 }
 
+/* Says who it is, then waits for ever if it is told to. */
+static void work(const void *arg, int out)
+{
+	char pid[16];
+	int n = snprintf(pid, sizeof(pid), "%d\n", (int)getpid());
+	if (write(out, pid, (size_t)n) != n)
+		_exit(1);
+	while (*(const bool *)arg)
+		pause();
+}
+
+static pid_t read_pid(int fd)
+{
+	char text[16] = "";
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	assert_int_equal(poll(&p, 1, 5000), 1);
+	assert_true(read(fd, text, sizeof(text) - 1) > 1);
+	return atoi(text);
+}
+
+static void test_work(void **state)
+{
+	const bool for_ever = true, once = false;
+	const struct opener_item items[] = {
+		{ .kind = OPENER_WORK, .name = "work", .work = work, .arg = &for_ever },
+		{ .kind = OPENER_WORK, .name = "work", .work = work, .arg = &once },
+	};
+	struct opener *o;
+	struct err err;
+	int first, second, other;
+	char c;
+	assert_int_equal(opener_start(&o, items, ARRAY_LEN(items), &err), 0);
+	assert_int_equal(opener_open(o, 0, NULL, &first, &err), 1);
+	pid_t pid = read_pid(first);
+	assert_int_equal(kill(pid, 0), 0);
+	/* asked again, the one before is ended */
+	assert_int_equal(opener_open(o, 0, NULL, &second, &err), 1);
+	assert_int_not_equal(read_pid(second), pid);
+	assert_int_equal(read(first, &c, 1), 0);
+	assert_int_equal(kill(pid, 0), -1);
+	/* one that is done */
+	assert_int_equal(opener_open(o, 1, NULL, &other, &err), 1);
+	read_pid(other);
+	struct pollfd p = { .fd = other, .events = POLLIN };
+	assert_int_equal(poll(&p, 1, 5000), 1);
+	assert_int_equal(read(other, &c, 1), 0);
+	/* none is left behind */
+	opener_free(o);
+	assert_int_equal(read(second, &c, 1), 0);
+	close(first);
+	close(second);
+	close(other);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_files),
-		cmocka_unit_test(test_sockets),
-		cmocka_unit_test(test_program),
-		cmocka_unit_test(test_addresses),
+		cmocka_unit_test(test_files),     cmocka_unit_test(test_sockets), cmocka_unit_test(test_program),
+		cmocka_unit_test(test_addresses), cmocka_unit_test(test_work),
 	};
 	if (!mkdtemp(dir))
 		return 1;

@@ -36,27 +36,17 @@ struct sandbox {
 
 /* What reading, writing, waiting and memory need. */
 static const int allowed[] = {
-	SCMP_SYS(read),         SCMP_SYS(readv),
-	SCMP_SYS(pread64),      SCMP_SYS(lseek),
-	SCMP_SYS(write),        SCMP_SYS(writev),
-	SCMP_SYS(close),        SCMP_SYS(fstat),
-	SCMP_SYS(poll),         SCMP_SYS(ppoll),
-	SCMP_SYS(epoll_wait),   SCMP_SYS(epoll_pwait),
-	SCMP_SYS(epoll_ctl),    SCMP_SYS(accept4),
-	SCMP_SYS(recvmsg),      SCMP_SYS(recvfrom),
-	SCMP_SYS(recvmmsg),     SCMP_SYS(sendto),
-	SCMP_SYS(munmap),       SCMP_SYS(mremap),
-	SCMP_SYS(madvise),      SCMP_SYS(brk),
-	SCMP_SYS(futex),        SCMP_SYS(clock_gettime),
-	SCMP_SYS(gettimeofday), SCMP_SYS(clock_nanosleep),
-	SCMP_SYS(nanosleep),    SCMP_SYS(restart_syscall),
-	SCMP_SYS(rt_sigreturn), SCMP_SYS(rt_sigprocmask),
-	SCMP_SYS(rt_sigaction), SCMP_SYS(getrandom),
-	SCMP_SYS(sched_yield),  SCMP_SYS(getpid),
-	SCMP_SYS(getuid),       SCMP_SYS(geteuid),
-	SCMP_SYS(gettid),       SCMP_SYS(sysinfo),
-	SCMP_SYS(fadvise64),    SCMP_SYS(wait4),
-	SCMP_SYS(exit),         SCMP_SYS(exit_group),
+	SCMP_SYS(read),         SCMP_SYS(readv),           SCMP_SYS(pread64),      SCMP_SYS(lseek),
+	SCMP_SYS(write),        SCMP_SYS(writev),          SCMP_SYS(pwrite64),     SCMP_SYS(fdatasync),
+	SCMP_SYS(close),        SCMP_SYS(fstat),           SCMP_SYS(poll),         SCMP_SYS(ppoll),
+	SCMP_SYS(epoll_wait),   SCMP_SYS(epoll_pwait),     SCMP_SYS(epoll_ctl),    SCMP_SYS(accept4),
+	SCMP_SYS(recvmsg),      SCMP_SYS(recvfrom),        SCMP_SYS(recvmmsg),     SCMP_SYS(sendto),
+	SCMP_SYS(munmap),       SCMP_SYS(mremap),          SCMP_SYS(madvise),      SCMP_SYS(brk),
+	SCMP_SYS(futex),        SCMP_SYS(clock_gettime),   SCMP_SYS(gettimeofday), SCMP_SYS(clock_nanosleep),
+	SCMP_SYS(nanosleep),    SCMP_SYS(restart_syscall), SCMP_SYS(rt_sigreturn), SCMP_SYS(rt_sigprocmask),
+	SCMP_SYS(rt_sigaction), SCMP_SYS(getrandom),       SCMP_SYS(sched_yield),  SCMP_SYS(getpid),
+	SCMP_SYS(getuid),       SCMP_SYS(geteuid),         SCMP_SYS(gettid),       SCMP_SYS(sysinfo),
+	SCMP_SYS(fadvise64),    SCMP_SYS(wait4),           SCMP_SYS(exit),         SCMP_SYS(exit_group),
 };
 
 /* What a library may try and does without: it fails instead of ending the process. */

@@ -71,8 +71,9 @@ static const char *const encoded[] = {
 struct reader {
 	struct event *ev;
 	struct str type;
-	struct str arch, syscall, proctitle;
-	bool named;    /* an enriched SYSCALL= was there */
+	struct str arch, syscall, proctitle, auid;
+	bool named; /* an enriched SYSCALL= was there */
+	bool auid_named;
 	char *command; /* arguments of EXECVE joined; room for the whole record */
 	size_t n_command;
 	size_t arg_from; /* where the argument that comes in pieces began */
@@ -245,6 +246,10 @@ static void take_field(struct reader *r, struct str key, struct str value, bool 
 	put(r, key, value);
 	if (str_eq(key, STR("SYSCALL")))
 		r->named = true;
+	else if (str_eq(key, STR("AUID")))
+		r->auid_named = true;
+	else if (str_eq(key, STR("auid")))
+		r->auid = value;
 	else if (str_eq(key, STR("arch")))
 		r->arch = value;
 	else if (str_eq(key, STR("syscall")))
@@ -344,6 +349,8 @@ static int parse(struct str record, const struct columns *columns, int64_t now, 
 	ev->time = a.time;
 	text_put(ev, STR("host.name"), a.node);
 	name_syscall(&r);
+	if (!r.auid_named) /* not enriched: rules group by the name, its number tells people apart as well */
+		text_put(ev, STR("AUID"), r.auid);
 	if (r.n_command)
 		text_put(ev, STR("process.command_line"), (struct str){ r.command, r.n_command });
 	else

@@ -43,6 +43,12 @@ static void event_of_many_lines(void **state)
 		  "exe=\"/usr/sbin/sshd\" addr=192.0.2.1 res=failed'",
 		  "type=USER_LOGIN\npid=5\nuid=0\nop=login\nacct=(invalid user)\nexe=/usr/sbin/sshd\n"
 		  "process.executable=/usr/sbin/sshd\naddr=192.0.2.1\nres=failed" },
+		/* who logged in: by name where auditd knew it, else by number */
+		{ "type=SYSCALL msg=audit(1700000000.250:81): auid=1000 uid=0\x1d"
+		  "AUID=\"an\" UID=\"root\"",
+		  "type=SYSCALL\nauid=1000\nuid=0\nAUID=an\nUID=root" },
+		{ "type=SYSCALL msg=audit(1700000000.250:82): auid=1000 uid=0",
+		  "type=SYSCALL\nauid=1000\nuid=0\nAUID=1000" },
 		{ "type=AVC msg=audit(1700000000.250:80): avc:  denied  { read } for  pid=1 comm=\"x\"",
 		  "type=AVC\npid=1\ncomm=x" },
 		{ "type=SYSCALL arch=1", "!no audit record: type=TYPE msg=audit(TIME:SERIAL): is missing" },

@@ -14,7 +14,7 @@ enum { FORMAT = FIELD_FIRST_NAMED, PATH, N_FIELDS };
 static void parse_one(const struct format *format, struct str bytes, const struct field_path *paths, size_t n_paths,
                       const char *want_format, const char *want_path)
 {
-	struct record record = { bytes, 7 };
+	struct record record = { bytes, 7, 0 };
 	const struct batch b = { .origin = "log.json", .format = format, .records = &record, .n_records = 1 };
 	struct fields *fields;
 	struct event ev;
@@ -51,7 +51,7 @@ static void asked_for(void **state)
 
 static void bad_record(void **state)
 {
-	struct record record = { STR("{\"a\":"), 1 };
+	struct record record = { STR("{\"a\":"), 1, 0 };
 	const struct batch b = { .origin = "x", .format = &intake_json, .records = &record, .n_records = 1 };
 	struct fields *fields;
 	struct event ev;

@@ -90,6 +90,10 @@ static const struct example examples[] = {
 	{ "useradd", "new user: name=sync2, UID=1003, GID=1003, home=/home/sync2, shell=/bin/bash, from=/dev/pts/1",
 	  "sync2|-|-|user_added|success" },
 	{ "usermod", "add 'sync2' to group 'sudo'", "sync2|sudo|-|-|group_member_added|success" },
+	{ "usermod", "change user 'backup' shell from '/usr/sbin/nologin' to '/bin/bash'",
+	  "backup|-|-|user_shell_changed|success" },
+	{ "usermod", "change user 'sync2' UID from '1003' to '0'", "sync2|-|-|user_id_changed|success" },
+	{ "chsh", "changed user 'backup' shell to '/bin/sh'", "backup|-|-|user_shell_changed|success" },
 	{ "gpasswd", "user sync2 added by root to group sudo", "root|sync2|sudo|-|-|group_member_added|success" },
 	{ "groupadd", "new group: name=staff2, GID=1004", "-|staff2|-|-|group_added|success" },
 	/* A name that an attacker chose must not pass for the address, nor a command for a refusal. */

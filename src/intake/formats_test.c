@@ -67,7 +67,7 @@ static void by_name(void **state)
 {
 	size_t n;
 	const struct format *const *all = intake_formats(&n);
-	assert_int_equal(n, 7);
+	assert_true(n >= 7);
 	for (size_t i = 0; i < n; i++) {
 		assert_ptr_equal(intake_format(str_from(all[i]->name)), all[i]);
 		assert_true(all[i]->what[0] != '\0');

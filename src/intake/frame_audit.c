@@ -15,6 +15,7 @@ struct group {
 	struct audit_line id; /* time and serial */
 	uint64_t node;        /* hash of the node's name */
 	uint64_t line;
+	uint64_t at; /* of its first line, in what was fed */
 	bool too_long;
 	char *bytes;
 	size_t n, cap;
@@ -50,6 +51,17 @@ void audit_groups_free(struct audit_groups *gs)
 	free(gs);
 }
 
+bool audit_groups_first(const struct audit_groups *gs, uint64_t *at, uint64_t *line)
+{
+	for (size_t i = 0; i < gs->n; i++) {
+		if (i && gs->g[i]->at >= *at)
+			continue;
+		*at = gs->g[i]->at;
+		*line = gs->g[i]->line;
+	}
+	return gs->n > 0;
+}
+
 /* Copies a finished event into the batch that goes out. */
 static int hand_on(struct framer *f, const struct group *g)
 {
@@ -75,7 +87,10 @@ static int hand_on(struct framer *f, const struct group *g)
 	memcpy(at, g->bytes, g->n);
 	b->n_bytes += g->n;
 	f->odd = true; /* its lines may come from windows before this one */
-	return framer_emit(f, b, (struct str){ at, g->n }, g->line);
+	int r = framer_emit(f, b, (struct str){ at, g->n }, g->line);
+	if (!r)
+		b->records[b->n_records - 1].at = g->at;
+	return r;
 }
 
 static int finish(struct framer *f, size_t i)
@@ -156,6 +171,7 @@ static int take_line(struct framer *f, struct str line)
 		g->id = a;
 		g->node = hash(a.node);
 		g->line = f->line;
+		g->at = f->base + f->pos;
 		g->n = 0;
 		g->too_long = false;
 	}

@@ -65,6 +65,24 @@ const struct format *framer_format(const struct framer *f)
 	return f->format;
 }
 
+void framer_position(const struct framer *f, uint64_t *offset, uint64_t *line)
+{
+	const struct batch *b = f->out ? f->out : f->b;
+	uint64_t at, n;
+	*offset = f->base + f->pos;
+	*line = f->line;
+	if (audit_groups_first(f->audit, &at, &n) && at < *offset) {
+		*offset = at;
+		*line = n;
+	}
+	for (size_t i = 0; i < b->n_records; i++) {
+		if (b->records[i].at < *offset) {
+			*offset = b->records[i].at;
+			*line = b->records[i].line;
+		}
+	}
+}
+
 int framer_emit(struct framer *f, struct batch *b, struct str bytes, uint64_t line)
 {
 	if (b->n_records == b->cap_records) {
@@ -75,7 +93,8 @@ int framer_emit(struct framer *f, struct batch *b, struct str bytes, uint64_t li
 		b->records = r;
 		b->cap_records = cap;
 	}
-	b->records[b->n_records++] = (struct record){ bytes, line };
+	uint64_t at = b == f->b ? f->base + (uint64_t)(bytes.p - b->bytes) : 0;
+	b->records[b->n_records++] = (struct record){ bytes, line, at };
 	f->counts.records++;
 	if (f->odd) {
 		f->counts.nul += memchr(bytes.p, '\0', bytes.n) != NULL;
@@ -141,6 +160,7 @@ int framer_hand_on(struct framer *f)
 	next->n_bytes = rest.n;
 	if (!f->out) {
 		f->looked -= f->pos;
+		f->base += f->pos;
 		f->pos = 0;
 		f->odd = f->odd && has_odd_bytes(rest);
 	}
@@ -159,6 +179,7 @@ static int make_room(struct framer *f)
 		memmove(b->bytes, b->bytes + f->pos, b->n_bytes - f->pos);
 		b->n_bytes -= f->pos;
 		f->looked -= f->pos;
+		f->base += f->pos;
 		f->pos = 0;
 		return 0;
 	}

@@ -40,6 +40,7 @@ struct framer {
 	struct batch_pool *pool;
 	struct batch *b;   /* the window */
 	struct batch *out; /* audit only: where finished groups go */
+	uint64_t base;     /* where the window begins in what was fed */
 	size_t pos;        /* first byte of the window that is not used up */
 	size_t looked;     /* bytes before it hold no end of the record at pos; >= pos */
 	uint64_t line;     /* number of the line that pos is in */
@@ -86,6 +87,8 @@ size_t frame_next_line(struct framer *f, enum frame_when when, struct str *line)
 /* Drops the rest of a line that is not to be had. True when its end was found. */
 bool frame_skip_line(struct framer *f);
 
+/* The first line of the groups that wait; false: none does. */
+bool audit_groups_first(const struct audit_groups *g, uint64_t *at, uint64_t *line);
 int audit_groups_new(struct audit_groups **ret);
 void audit_groups_free(struct audit_groups *g);
 

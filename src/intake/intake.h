@@ -21,6 +21,7 @@ enum intake_framing {
 struct record {
 	struct str bytes;
 	uint64_t line; /* of its first byte, from 1 */
+	uint64_t at;   /* where it begins in what was fed to the framer */
 };
 
 /* A CSV header; shared by all batches of one origin. */
@@ -97,6 +98,12 @@ int framer_feed(struct framer *f, struct str bytes, int64_t now);
 int framer_flush(struct framer *f, bool idle);
 /* The end of the origin: an unfinished last record is handed on if it is whole, else skipped and reported. */
 int framer_end(struct framer *f);
+/*
+ * How far it has come: the offset in what was fed before which every record has been handed on, and the number of the
+ * line that begins there. Feeding on from there later gives the records that are missing, but for JSON arrays and CSV
+ * headers.
+ */
+void framer_position(const struct framer *f, uint64_t *offset, uint64_t *line);
 const struct intake_counts *framer_counts(const struct framer *f);
 const struct format *framer_format(const struct framer *f); /* NULL: not known yet, or nothing fits */
 void framer_free(struct framer *f);

@@ -7,17 +7,26 @@
  *   intake/  raw bytes -> events: framer, one file per log format, reading of plain, gzip and zstd files
  *   rule/    Sigma text -> struct ruleset: parser, modifiers, conditions, mapping, filters, correlations
  *   match/   events x rules -> matches: prefilter, exact check, correlation windows
+ *   alert/   matches -> alerts: those of one rule, host, user and address count as one
  *   cmd/     wiring, a file per subcommand:
  *     match.c        match     files of events against rules
  *       pipeline.c               batches to matches on several threads, in order
- *     rules.c        rules     lint rules
+ *     rules.c        rules     which of these jobs
+ *       rules_check.c            what can't run, and what to write instead
+ *       rules_try.c              rules against their evidence (rules test)
+ *       rules_why.c              what lacks for a rule to match
+ *       rules_new.c              a rule to start from
  *     watch.c        watch     this machine's logs, as they are written
  *       watch_sources.c          which logs there are
- *       watch_tail.c             files and the journal as they grow
+ *       watch_follow.c           files and the journal, side by side in the order of time
+ *       watch_tail.c             one of them, through its rotations
+ *       watch_log.c              one file, from bytes to batches
+ *       watch_state.c            how far they were read, on the disk
  *       watch_net.c              the syslog listeners
  *       watch_play.c             recordings
  *       watch_pipe.c             batches to alerts
  *       watch_show.c             alerts, the live line, summaries
+ *       watch_reload.c           rules loaded anew
  *     opt.c          options: parser and --help from one table
  *     term.c         the terminal: colour, width, safe text, progress
  *     print.c        one match as text and as JSON
@@ -37,7 +46,7 @@ static const struct command {
 	int (*run)(int argc, char **argv);
 } commands[] = {
 	{ "match", "match Sigma rules over log files", cmd_match },
-	{ "rules", "check Sigma rules", cmd_rules },
+	{ "rules", "check, test and write Sigma rules", cmd_rules },
 	{ "watch", "watch this machine's logs and print alerts", cmd_watch },
 };
 

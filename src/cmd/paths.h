@@ -9,5 +9,7 @@
  * Written into buf; its parents are made. NULL: there is none.
  */
 const char *paths_cache(char *buf, size_t size);
+/* For what must not be lost: $XDG_STATE_HOME/khien, else /var/lib/khien for root, else $HOME/.local/state/khien. */
+const char *paths_state(char *buf, size_t size);
 
 #endif

@@ -20,7 +20,7 @@ static const int64_t POLL_EVERY = 250LL * CLOCK_MS;
 struct args {
 	struct opt_list rules, play, files;
 	const char *mapping, *placeholders, *syslog, *state;
-	bool play_only, no_journal, no_syslog, json;
+	bool play_only, no_journal, no_syslog, json, group, no_group;
 	int lang, color;
 };
 
@@ -30,13 +30,19 @@ struct watch {
 	struct sources sources;
 	struct opener *opener;
 	struct engine *engine;
+	struct engine_config rules; /* what it is made of */
+	const char *rules_default;
+	char cache[4096];
+	struct reload *reload; /* NULL: not possible */
 	struct sandbox *sandbox;
 	struct show *show;
 	struct pipe pipe;
 	struct loop *loop;
-	struct tail *tails[WATCH_MAX_ITEMS];
+	struct state *state; /* NULL: where it stands is not kept */
+	struct err no_state; /* why */
+	struct follow *follow;
 	struct listener *listeners[WATCH_MAX_ITEMS];
-	size_t n_tails, n_listeners;
+	size_t n_listeners;
 	struct recording *recordings;
 	size_t n_recordings;
 };
@@ -63,11 +69,18 @@ static int parse_args(struct args *a, int argc, char **argv)
 		{ "no-syslog", 0, OPT_FLAG, NULL, "don't listen", &a->no_syslog, 0, 0, NULL },
 		{ "no-journal", 0, OPT_FLAG, NULL, "read the files in /var/log, not the journal", &a->no_journal, 0, 0,
 		  NULL },
-		{ "json", 'j', OPT_FLAG, NULL, "one alert a line, as JSON", &a->json, 0, 0, NULL },
+		{ "json", 'j', OPT_FLAG, NULL, "one match a line, as JSON", &a->json, 0, 0, NULL },
+		{ "group", 'g', OPT_FLAG, NULL,
+		  "with --json: one alert a line, told anew as it grows\nand when it is over", &a->group, 0, 0, NULL },
+		{ "no-group", 0, OPT_FLAG, NULL,
+		  "show each match; else those of one rule, host, user\nand source address are one alert that counts",
+		  &a->no_group, 0, 0, NULL },
 		{ "lang", 'l', OPT_CHOICE, "LANG", "vi, en, zh: of alerts and messages (default: from $LANG)", &a->lang,
 		  0, 0, words_choices },
 		{ "color", 0, OPT_CHOICE, "WHEN", "auto, always, never", &a->color, 0, 0, term_color_choices },
-		{ "state", 0, OPT_TEXT, "DIR", "where compiled rules are kept\n(default: the user's cache folder)",
+		{ "state", 0, OPT_TEXT, "DIR",
+		  "how far the logs were read is kept here, to go on there\n(default: /var/lib/khien for root, else "
+		  "~/.local/state/khien)",
 		  &a->state, 0, 0, NULL },
 	};
 	const struct opt_spec spec = {
@@ -112,22 +125,22 @@ static int open_recordings(struct watch *w, struct err *err)
 	return 0;
 }
 
-static int load_rules(struct watch *w, struct err *err)
+/* Before the opener starts, which has to know what to read when rules are loaded anew. */
+static int find_rules(struct watch *w, struct err *err)
 {
-	char cache[4096];
 	const char *installed = "/usr/share/khien/rules", *local = "rules";
-	const char *chosen = access(installed, R_OK) == 0 ? installed : local;
 	const struct args *a = &w->args;
-	if (!a->rules.n && access(chosen, R_OK))
+	w->rules_default = access(installed, R_OK) == 0 ? installed : local;
+	if (!a->rules.n && access(w->rules_default, R_OK))
 		return err_set(err, -ENOENT, "no rules in %s nor ./%s: name them with --rules DIR", installed, local);
-	const struct engine_config config = {
-		.rules = { .dirs = a->rules.n ? a->rules.at : &chosen,
+	w->rules = (struct engine_config){
+		.rules = { .dirs = a->rules.n ? a->rules.at : &w->rules_default,
 		           .n_dirs = a->rules.n ? a->rules.n : 1,
 		           .mapping = a->mapping,
 		           .placeholders = a->placeholders },
-		.cache_dir = a->state ? a->state : paths_cache(cache, sizeof(cache)),
+		.cache_dir = paths_cache(w->cache, sizeof(w->cache)),
 	};
-	return engine_open(&w->engine, &config, err);
+	return 0;
 }
 
 static int prepare_output(struct watch *w, struct err *err)
@@ -141,6 +154,7 @@ static int prepare_output(struct watch *w, struct err *err)
 		           .language = (enum language)a->lang,
 		           .width = tty ? term_width(STDOUT_FILENO) : 0 },
 		.json = a->json,
+		.group = a->json ? a->group : !a->no_group,
 		.clock = w->clock,
 	};
 	tzset(); /* reads a file */
@@ -167,17 +181,62 @@ static void enter_sandbox(struct watch *w)
 static int on_signal(void *arg, int signal)
 {
 	struct watch *w = arg;
-	if (signal == SIGHUP)
-		show_note(w->show, LOG_LEVEL_WARNING, WORD_NO_RELOAD, "no-reload", NULL, NULL);
-	else
+	if (signal != SIGHUP)
 		loop_stop(w->loop);
+	else if (w->reload)
+		return reload_start(w->reload);
+	else
+		show_note(w->show, LOG_LEVEL_WARNING, WORD_NOT_RELOADED, "not-reloaded", "only recordings are played",
+		          NULL);
 	return 0;
+}
+
+/* The opener, and what it may do. */
+static int start_opener(struct watch *w, struct err *err)
+{
+	struct sources *s = &w->sources;
+	if (w->args.play_only)
+		return 0;
+	/* one item more than there are sources: the rules */
+	s->items[s->n] =
+	        (struct opener_item){ .kind = OPENER_WORK, .name = "rules", .work = reload_work, .arg = &w->rules };
+	return opener_start(&w->opener, s->items, s->n + 1, err);
+}
+
+static int start_loop(struct watch *w, struct err *err)
+{
+	static const int signals[] = { SIGINT, SIGTERM, SIGHUP, 0 };
+	struct reload_config reload = {
+		.pipe = &w->pipe,
+		.show = w->show,
+		.engine = &w->engine,
+		.opener = w->opener,
+		.item = w->sources.n,
+	};
+	int code = loop_new(&w->loop, w->clock, err);
+	if (!code)
+		code = loop_signals(w->loop, signals, on_signal, w, err);
+	signal(SIGHUP, SIG_DFL); /* it waits, blocked, from here on */
+	if (code || !w->opener)
+		return code;
+	reload.loop = w->loop;
+	return reload_new(&w->reload, &reload, err);
+}
+
+/* Without it khien watches all the same, and begins at the end of the logs next time. */
+static void open_state(struct watch *w)
+{
+	char path[4096];
+	const char *dir = w->args.state ? w->args.state : paths_state(path, sizeof(path));
+	if (!dir)
+		err_set(&w->no_state, -ENOENT, "neither HOME nor XDG_STATE_HOME says where");
+	else
+		state_open(&w->state, dir, &w->no_state);
 }
 
 /* Up to the sandbox. The order matters: the opener is forked first, while this process is small. */
 static int start(struct watch *w, struct err *err)
 {
-	static const int signals[] = { SIGINT, SIGTERM, SIGHUP, 0 };
 	const struct args *a = &w->args;
 	const struct sources_config config = {
 		.files = a->files.at,
@@ -193,18 +252,20 @@ static int start(struct watch *w, struct err *err)
 		code = sources_find(&w->sources, &config, err);
 	if (!code)
 		code = open_recordings(w, err);
-	if (!code && !a->play_only)
-		code = opener_start(&w->opener, w->sources.items, w->sources.n, err);
 	if (!code)
-		code = load_rules(w, err);
+		code = find_rules(w, err);
+	if (!code)
+		code = start_opener(w, err);
+	if (!code)
+		code = engine_open(&w->engine, &w->rules, err);
 	if (!code)
 		code = prepare_output(w, err);
 	if (!code)
 		code = pipe_init(&w->pipe, w->engine, w->show, err);
+	if (!code && !a->play_only)
+		open_state(w);
 	if (!code)
-		code = loop_new(&w->loop, w->clock, err);
-	if (!code)
-		code = loop_signals(w->loop, signals, on_signal, w, err);
+		code = start_loop(w, err);
 	if (!code)
 		code = sandbox_init(&w->sandbox, err);
 	if (code)
@@ -232,22 +293,37 @@ static void add_listener(struct watch *w, size_t item)
 	show_note(w->show, LOG_LEVEL_INFO, WORD_WATCHING, "watching", name, NULL);
 }
 
+/* How much is read again after a restart: correlations see no further back than the longest of them. */
+static int64_t horizon(const struct ruleset *rs)
+{
+	const int64_t most = 3600LL * CLOCK_S;
+	int64_t longest = 0;
+	for (uint32_t i = 0; i < rs->n_correlations; i++)
+		if (rs->correlations[i].timespan > longest)
+			longest = rs->correlations[i].timespan;
+	return longest < most ? longest : most;
+}
+
 static int open_sources(struct watch *w, struct err *err)
 {
+	const struct follow_config follow = {
+		.pipe = &w->pipe,
+		.opener = w->opener,
+		.sources = &w->sources,
+		.state = w->state,
+		.clock = w->clock,
+		.horizon = horizon(w->pipe.rs),
+	};
+	if (w->no_state.code)
+		show_note(w->show, LOG_LEVEL_WARNING, WORD_NO_STATE, "no-state", w->no_state.text, NULL);
 	if (*w->sources.no_journal)
 		show_note(w->show, LOG_LEVEL_INFO, WORD_NOT_WATCHED, "not-watched", "journal", w->sources.no_journal);
 	for (size_t i = 0; i < w->sources.n; i++) {
 		enum opener_kind kind = w->sources.items[i].kind;
-		if (kind == OPENER_UDP || kind == OPENER_TCP) {
+		if (kind == OPENER_UDP || kind == OPENER_TCP)
 			add_listener(w, i);
-			continue;
-		}
-		int code = tail_new(&w->tails[w->n_tails], &w->pipe, w->opener, &w->sources, i, w->clock, err);
-		if (code)
-			return code;
-		w->n_tails++;
 	}
-	return 0;
+	return follow_new(&w->follow, &follow, err);
 }
 
 static void totals(const struct watch *w, struct show_totals *t)
@@ -256,9 +332,8 @@ static void totals(const struct watch *w, struct show_totals *t)
 	*t = (struct show_totals){ .events = w->pipe.events, .skipped = w->pipe.skipped, .shed = pipe_shed(&w->pipe) };
 	for (size_t i = 0; i < w->n_listeners; i++)
 		t->shed += listener_shed(w->listeners[i]);
-	for (size_t i = 0; i < w->n_tails; i++)
-		if (tail_caught_up(w->tails[i]) < oldest)
-			oldest = tail_caught_up(w->tails[i]);
+	if (w->follow)
+		oldest = follow_caught_up(w->follow);
 	/* being a poll behind is no lag */
 	t->lag = now - oldest > POLL_EVERY * 2 ? now - oldest : 0;
 }
@@ -267,11 +342,13 @@ static int on_poll(void *arg, int what)
 {
 	struct watch *w = arg;
 	bool more = false;
-	int code = 0;
-	for (size_t i = 0; i < w->n_tails && !code; i++)
-		code = tail_poll(w->tails[i], &more);
+	int code = follow_poll(w->follow, &more);
+	if (!code && !follow_behind(w->follow))
+		code = pipe_advance(&w->pipe, clock_monotonic(w->clock));
 	if (!code)
-		code = pipe_advance(&w->pipe, clock_wall(w->clock));
+		code = show_advance(w->show);
+	if (!code)
+		code = follow_save(w->follow, false);
 	struct show_totals t;
 	totals(w, &t);
 	show_status(w->show, &t);
@@ -282,11 +359,11 @@ static int on_poll(void *arg, int what)
 
 static void close_sources(struct watch *w)
 {
-	for (size_t i = 0; i < w->n_tails; i++)
-		tail_free(w->tails[i]);
+	follow_free(w->follow);
+	w->follow = NULL;
 	for (size_t i = 0; i < w->n_listeners; i++)
 		listener_free(w->listeners[i]);
-	w->n_tails = w->n_listeners = 0;
+	w->n_listeners = 0;
 }
 
 static int watch(struct watch *w, struct err *err)
@@ -296,22 +373,22 @@ static int watch(struct watch *w, struct err *err)
 		code = loop_every(w->loop, POLL_EVERY, on_poll, w, err);
 	if (code)
 		return code;
-	bool more, open = w->n_listeners > 0;
-	for (size_t i = 0; i < w->n_tails && !code; i++) { /* says what it found before it says that it is ready */
-		code = tail_poll(w->tails[i], &more);
-		open = open || tail_caught_up(w->tails[i]) != INT64_MAX;
-	}
-	if (!open && !code)
+	bool more = false;
+	code = follow_poll(w->follow, &more); /* says what it found before it says that it is ready */
+	if (!code && !w->n_listeners && !follow_has_any(w->follow))
 		show_note(w->show, LOG_LEVEL_WARNING, WORD_NOTHING, "nothing-to-watch", NULL, NULL);
 	if (!code) {
 		show_note(w->show, LOG_LEVEL_INFO, WORD_READY, "ready", NULL, NULL);
 		code = loop_run(w->loop);
 	}
+	if (!code)
+		code = follow_end(w->follow);
 	struct show_totals t;
 	totals(w, &t);
 	close_sources(w);
 	t.events = w->pipe.events; /* with what was still on its way */
-	show_closing(w->show, &t);
+	int told = show_closing(w->show, &t);
+	code = code ? code : told;
 	return code ? err_set(err, code, "write alerts: %m") : 0;
 }
 
@@ -331,6 +408,7 @@ static int run(struct watch *w, struct err *err)
 static void done(struct watch *w)
 {
 	close_sources(w);
+	reload_free(w->reload);
 	loop_free(w->loop);
 	if (w->engine)
 		pipe_done(&w->pipe);
@@ -338,6 +416,7 @@ static void done(struct watch *w)
 	engine_free(w->engine);
 	opener_free(w->opener);
 	sources_done(&w->sources);
+	state_free(w->state);
 	for (size_t i = 0; i < w->n_recordings; i++)
 		close(w->recordings[i].fd);
 	free(w->recordings);
@@ -358,6 +437,7 @@ int cmd_watch(int argc, char **argv)
 	w->args.syslog = "127.0.0.1:5514";
 	w->args.lang = (int)words_from_environment();
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGHUP, SIG_IGN); /* until it can be heeded */
 	int status = parse_args(&w->args, argc, argv);
 	if (status < 0)
 		status = run(w, &err) ? complain(&err) : EXIT_NOTHING;

@@ -39,7 +39,9 @@ int play(struct pipe *p, const struct recording *r, size_t n, const struct clock
 	} else {
 		code = 0;
 	}
-	show_played(p->show, p->events);
+	int told = show_played(p->show, p->events);
+	if (told && !code)
+		code = err_set(err, told, "write alerts: %m");
 	p->recording = false;
 	p->events = 0;
 	gather_done(&g);

@@ -18,8 +18,11 @@ struct show {
 	bool people; /* standard error is a terminal: words; else log lines */
 	bool live;   /* the live line is drawn */
 	struct buf out;
-	uint64_t *hits; /* by rule */
-	uint64_t alerts, levels[LEVEL_CRITICAL + 1];
+	struct groups *groups; /* NULL: each match is shown */
+	bool recording;        /* what is being told is one */
+	int64_t played;        /* event time that a recording has come to */
+	uint64_t *hits;        /* matches by rule */
+	uint64_t matches, alerts, levels[LEVEL_CRITICAL + 1];
 	int64_t began, drawn, logged; /* monotonic µs */
 	/* for events/s: the count a moment ago */
 	int64_t rate_at;
@@ -48,14 +51,19 @@ int show_new(struct show **ret, const struct ruleset *rs, const struct show_conf
 		.logged = now,
 		.rate_at = now,
 	};
-	*ret = s;
-	return 0;
+	int code = config->group ? groups_new(&s->groups, rs, &(struct groups_config){ 0 }, err) : 0;
+	if (code)
+		show_free(s);
+	else
+		*ret = s;
+	return code;
 }
 
 void show_free(struct show *s)
 {
 	if (!s)
 		return;
+	groups_free(s->groups);
 	buf_free(&s->out);
 	free(s->hits);
 	free(s);
@@ -94,6 +102,9 @@ static void add_json(struct show *s, const struct match *m, bool recording)
 		buf_add_json(out, m->host);
 	}
 	buf_printf(out, ",\"count\":%u", m->count);
+	char id[2 * MATCH_ID + 1];
+	pipe_alert_id(s->rs, m, id);
+	buf_printf(out, ",\"khien.id\":\"%s\"", id);
 	if (recording)
 		buf_add(out, STR(",\"recording\":true"));
 	const char *lead = ",\"advice\":{";
@@ -108,22 +119,86 @@ static void add_json(struct show *s, const struct match *m, bool recording)
 	buf_add(out, *lead == ',' && lead[1] ? STR("}\n") : STR("}}\n"));
 }
 
-int show_alert(struct show *s, const struct match *m, bool recording)
+static struct print_options options(const struct show *s)
 {
-	s->alerts++;
-	s->levels[m->rule->level <= LEVEL_CRITICAL ? m->rule->level : 0]++;
-	s->hits[m->rule_index]++;
+	struct print_options o = s->c.print;
+	o.recording = s->recording;
+	if (o.width) /* the terminal may have another by now */
+		o.width = term_width(STDOUT_FILENO);
+	return o;
+}
+
+static void render(struct show *s, enum group_news news, const struct group *g, const struct match *m)
+{
+	struct print_options o = options(s);
+	if (!s->c.json) {
+		if (news == GROUP_NEW || news == GROUP_ALONE)
+			print_match_text(&s->out, &o, s->rs, m);
+		else
+			print_group_text(&s->out, &o, s->rs, g, news);
+		return;
+	}
+	if (g) {
+		buf_add(&s->out, STR("{\"alert\":"));
+		print_group_json(&s->out, s->rs, g, news);
+		if (s->recording)
+			buf_add(&s->out, STR(",\"recording\":true"));
+		if (news == GROUP_MORE || news == GROUP_OVER) {
+			buf_add(&s->out, STR("}\n"));
+			return;
+		}
+		buf_add(&s->out, STR(",\"match\":"));
+	}
+	add_json(s, m, s->recording);
+	if (g) {
+		s->out.n--; /* the newline */
+		buf_add(&s->out, STR("}\n"));
+	}
+}
+
+/* A group_sink; g is NULL where matches aren't grouped. */
+static int tell(void *arg, enum group_news news, const struct group *g, const struct match *m)
+{
+	struct show *s = arg;
 	s->out.n = 0;
 	s->out.failed = false;
-	if (s->c.json) {
-		add_json(s, m, recording);
-	} else {
-		struct print_options o = s->c.print;
-		o.recording = recording;
-		print_match_text(&s->out, &o, s->rs, m);
-	}
+	s->alerts += news == GROUP_NEW || news == GROUP_ALONE;
+	render(s, news, g, m);
 	clear_live(s);
 	return term_write(STDOUT_FILENO, buf_str(&s->out));
+}
+
+int show_alert(struct show *s, const struct match *m, bool recording)
+{
+	s->matches++;
+	s->levels[m->rule->level <= LEVEL_CRITICAL ? m->rule->level : 0]++;
+	s->hits[m->rule_index]++;
+	s->recording = recording;
+	if (!s->groups)
+		return tell(s, GROUP_NEW, NULL, m);
+	if (recording && m->time > s->played) /* a recording has a clock of its own */
+		s->played = m->time;
+	return groups_add(s->groups, m, recording ? s->played : clock_monotonic(s->c.clock), tell, s);
+}
+
+int show_advance(struct show *s)
+{
+	return s->groups ? groups_advance(s->groups, clock_monotonic(s->c.clock), tell, s) : 0;
+}
+
+int show_reload(struct show *s, const struct ruleset *rs, const uint32_t *map)
+{
+	uint64_t *hits = calloc(rs->n_rules + 1u, sizeof(*hits));
+	if (!hits)
+		return -ENOMEM;
+	int code = s->groups ? groups_remap(s->groups, rs, map, tell, s) : 0;
+	for (uint32_t i = 0; i < s->rs->n_rules; i++)
+		if (map[i] != NO_INDEX)
+			hits[map[i]] += s->hits[i];
+	free(s->hits);
+	s->hits = hits;
+	s->rs = rs;
+	return code;
 }
 
 void show_note(struct show *s, enum log_level level, enum word word, const char *event, const char *a, const char *b)
@@ -147,6 +222,14 @@ void show_note(struct show *s, enum log_level level, enum word word, const char 
 	say(s, &line);
 }
 
+static void show_refused(struct show *s)
+{
+	for (uint32_t i = 0; i < s->rs->n_diagnostics; i++)
+		if (s->rs->diagnostics[i].refused)
+			show_note(s, LOG_LEVEL_WARNING, WORD_REFUSED, "rule-refused",
+			          ruleset_text(s->rs, s->rs->diagnostics[i].text).p, NULL);
+}
+
 void show_rules(struct show *s, const struct engine_info *info)
 {
 	if (!s->people) {
@@ -157,15 +240,25 @@ void show_rules(struct show *s, const struct engine_info *info)
 		words_add(&line, s->c.print.language, WORD_RULES, info->n_rules, info->n_refused, info->load_s);
 		say(s, &line);
 	}
-	for (uint32_t i = 0; i < s->rs->n_diagnostics; i++)
-		if (s->rs->diagnostics[i].refused)
-			show_note(s, LOG_LEVEL_WARNING, WORD_REFUSED, "rule-refused",
-			          ruleset_text(s->rs, s->rs->diagnostics[i].text).p, NULL);
+	show_refused(s);
 	if (info->not_cached.code)
 		show_note(s, LOG_LEVEL_WARNING, WORD_NOT_CACHED, "rules-not-cached", info->not_cached.text, NULL);
 }
 
-/* The alerts by level, and the rules that alerted most. */
+void show_reloaded(struct show *s, const struct engine_info *info, uint32_t kept, uint32_t total)
+{
+	if (!s->people) {
+		log_say(&s->log, LOG_LEVEL_INFO, "reloaded", { "rules", NULL, info->n_rules },
+		        { "refused", NULL, info->n_refused }, { "correlations", NULL, total }, { "kept", NULL, kept });
+	} else {
+		struct buf line = { 0 };
+		words_add(&line, s->c.print.language, WORD_RELOADED, info->n_rules, info->n_refused, kept, total);
+		say(s, &line);
+	}
+	show_refused(s);
+}
+
+/* The matches by level, and the rules that alerted most. */
 static void add_table(struct show *s, struct buf *out)
 {
 	const char *lead = "  ";
@@ -177,7 +270,7 @@ static void add_table(struct show *s, struct buf *out)
 		           s->c.print.color ? "\033[0m" : "", (unsigned long long)s->levels[l]);
 		lead = " · ";
 	}
-	buf_add(out, s->alerts ? STR("\n") : STR(""));
+	buf_add(out, s->matches ? STR("\n") : STR(""));
 	bool *shown = calloc(s->rs->n_rules + 1u, sizeof(*shown));
 	for (int i = 0; shown && i < TOP_RULES; i++) {
 		uint32_t top = NO_INDEX;
@@ -194,8 +287,9 @@ static void add_table(struct show *s, struct buf *out)
 	free(shown);
 }
 
-void show_played(struct show *s, uint64_t events)
+int show_played(struct show *s, uint64_t events)
 {
+	int code = s->groups ? groups_flush(s->groups, tell, s) : 0;
 	double seconds = (double)(clock_monotonic(s->c.clock) - s->began) / CLOCK_S;
 	if (s->people) {
 		struct buf line = { 0 };
@@ -211,18 +305,29 @@ void show_played(struct show *s, uint64_t events)
 	/* What follows is about this machine. */
 	memset(s->hits, 0, s->rs->n_rules * sizeof(*s->hits));
 	memset(s->levels, 0, sizeof(s->levels));
-	s->alerts = 0;
+	s->alerts = s->matches = 0;
+	s->recording = false;
 	s->began = s->rate_at = clock_monotonic(s->c.clock);
+	return code;
 }
 
 static void draw(struct show *s, const struct show_totals *t)
 {
 	struct buf line = { 0 }, out = { 0 };
-	words_add(&line, s->c.print.language, WORD_LIVE, s->rate, (unsigned long long)s->alerts,
-	          (double)t->lag / CLOCK_S, (unsigned long long)t->shed);
+	unsigned width = term_width(STDERR_FILENO);
+	width = width > 23 ? width - 3 : 20; /* a full line would wrap, also by the ^C that the terminal echoes */
+	double lag = (double)t->lag / CLOCK_S;
+	if (s->groups)
+		words_add(&line, s->c.print.language, WORD_LIVE, s->rate, (unsigned long long)s->matches,
+		          groups_counts(s->groups).open, lag, (unsigned long long)t->shed);
+	else
+		words_add(&line, s->c.print.language, WORD_LIVE_EACH, s->rate, (unsigned long long)s->matches, lag,
+		          (unsigned long long)t->shed);
+	struct str shown = buf_str(&line);
+	bool cut = term_columns(shown) > width;
 	buf_add(&out, STR("\r"));
-	buf_add(&out, term_cut(buf_str(&line), term_width(STDERR_FILENO) - 1));
-	buf_add(&out, STR("\033[K"));
+	buf_add(&out, cut ? term_cut(shown, width - 1) : shown);
+	buf_add(&out, cut ? STR("…\033[K") : STR("\033[K"));
 	s->live = true;
 	if (term_write(STDERR_FILENO, buf_str(&out)))
 		s->people = false;
@@ -245,26 +350,27 @@ void show_status(struct show *s, const struct show_totals *t)
 	if (!s->people && now - s->logged >= LOG_EVERY) {
 		s->logged = now;
 		log_say(&s->log, LOG_LEVEL_INFO, "status", { "events", NULL, t->events }, { "alerts", NULL, s->alerts },
-		        { "skipped", NULL, t->skipped }, { "shed", NULL, t->shed },
+		        { "matches", NULL, s->matches }, { "skipped", NULL, t->skipped }, { "shed", NULL, t->shed },
 		        { "lag_ms", NULL, (uint64_t)(t->lag / CLOCK_MS) });
 	}
 }
 
-void show_closing(struct show *s, const struct show_totals *t)
+int show_closing(struct show *s, const struct show_totals *t)
 {
+	int code = s->groups ? groups_flush(s->groups, tell, s) : 0;
 	int64_t seconds = (clock_monotonic(s->c.clock) - s->began) / CLOCK_S;
 	if (!s->people) {
 		log_say(&s->log, LOG_LEVEL_INFO, "stopped", { "seconds", NULL, (uint64_t)seconds },
-		        { "events", NULL, t->events }, { "alerts", NULL, s->alerts }, { "skipped", NULL, t->skipped },
-		        { "shed", NULL, t->shed });
-		return;
+		        { "events", NULL, t->events }, { "alerts", NULL, s->alerts }, { "matches", NULL, s->matches },
+		        { "skipped", NULL, t->skipped }, { "shed", NULL, t->shed });
+		return code;
 	}
 	struct buf line = { 0 };
 	char time[32];
 	snprintf(time, sizeof(time), "%lld:%02d:%02d", (long long)seconds / 3600, (int)(seconds / 60 % 60),
 	         (int)(seconds % 60));
 	words_add(&line, s->c.print.language, WORD_CLOSING, time, (unsigned long long)t->events,
-	          (unsigned long long)s->alerts);
+	          (unsigned long long)s->matches, (unsigned long long)s->alerts);
 	buf_putc(&line, '\n');
 	add_table(s, &line);
 	if (t->skipped || t->shed) {
@@ -274,4 +380,5 @@ void show_closing(struct show *s, const struct show_totals *t)
 	}
 	line.n--;
 	say(s, &line);
+	return code;
 }

@@ -23,14 +23,15 @@ static const struct candidate {
 };
 
 static const char *const journalctl[] = {
-	"/usr/bin/journalctl", "--follow", "--output=json", "--lines=0", "--no-pager", "--quiet", NULL
+	"/usr/bin/journalctl", "--follow", "--output=json", "--no-pager", "--quiet",
+	"--lines=0",           NULL /* the last gives way to a cursor */
 };
 
-/* The path without symbolic links; a file that is not there yet in its folder's. */
-static struct str real_path(struct arena *a, const char *path)
+/* The path without symbolic links; of a file that is not there yet its folder's; `folder`: of the folder alone. */
+static struct str real_path(struct arena *a, const char *path, bool folder)
 {
 	char real[PATH_MAX], dir[PATH_MAX];
-	if (realpath(path, real))
+	if (!folder && realpath(path, real))
 		return arena_copy(a, str_from(real));
 	const char *slash = strrchr(path, '/');
 	snprintf(dir, sizeof(dir), "%.*s", slash ? (int)(slash - path) : 1, slash ? path : ".");
@@ -39,17 +40,34 @@ static struct str real_path(struct arena *a, const char *path)
 	return arena_printf(a, "%s/%s", strcmp(real, "/") ? real : "", slash ? slash + 1 : path);
 }
 
+static bool is_link(const char *path)
+{
+	struct stat st;
+	return lstat(path, &st) == 0 && S_ISLNK(st.st_mode);
+}
+
+/* A name of its own is no pattern, whatever letters it has. */
+static bool is_pattern(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	struct stat st;
+	return strpbrk(slash ? slash : path, "*?[") && lstat(path, &st);
+}
+
 static int add(struct sources *s, enum opener_kind kind, const char *shown, bool optional, struct err *err)
 {
 	if (s->n == WATCH_MAX_ITEMS)
 		return err_set(err, -E2BIG, "more than %d sources to watch", WATCH_MAX_ITEMS);
-	struct str name = kind == OPENER_FILE ? real_path(&s->arena, shown) : arena_copy(&s->arena, str_from(shown));
+	bool file = kind == OPENER_FILE, pattern = kind == OPENER_PATTERN;
+	struct str name =
+	        file || pattern ? real_path(&s->arena, shown, pattern) : arena_copy(&s->arena, str_from(shown));
+	struct str link = file && is_link(shown) ? real_path(&s->arena, shown, true) : (struct str){ 0 };
 	struct str label = kind == OPENER_UDP || kind == OPENER_TCP
 	                           ? arena_printf(&s->arena, "syslog %s %s", kind == OPENER_UDP ? "UDP" : "TCP", shown)
 	                           : arena_copy(&s->arena, str_from(shown));
 	if (!name.p || !label.p)
 		return err_set(err, -ENOMEM, "watch '%s': %m", shown);
-	s->items[s->n] = (struct opener_item){ .kind = kind, .name = name.p };
+	s->items[s->n] = (struct opener_item){ .kind = kind, .name = name.p, .link = link.p };
 	s->shown[s->n] = label.p;
 	s->optional[s->n++] = optional;
 	return 0;
@@ -88,6 +106,7 @@ static bool find_journal(struct sources *s, struct err *err)
 	}
 	struct opener_item *item = &s->items[s->n - 1];
 	item->argv = journalctl;
+	item->resumes = true;
 	const struct passwd *nobody = geteuid() == 0 ? getpwnam("nobody") : NULL;
 	if (nobody && group != (gid_t)-1) { /* the journal has foreign bytes in it, too */
 		item->change_ids = true;
@@ -101,15 +120,9 @@ static int find_files(struct sources *s, bool have_journal, struct err *err)
 {
 	int code = 0;
 	for (size_t i = 0; i < ARRAY_LEN(candidates) && !code; i++) {
-		glob_t g = { 0 };
-		if (have_journal && candidates[i].in_journal)
-			continue;
-		if (!strchr(candidates[i].pattern, '*'))
-			code = add(s, OPENER_FILE, candidates[i].pattern, true, err);
-		else if (glob(candidates[i].pattern, 0, NULL, &g) == 0)
-			for (size_t k = 0; k < g.gl_pathc && !code; k++)
-				code = add(s, OPENER_FILE, g.gl_pathv[k], true, err);
-		globfree(&g);
+		const char *pattern = candidates[i].pattern;
+		if (!have_journal || !candidates[i].in_journal)
+			code = add(s, strchr(pattern, '*') ? OPENER_PATTERN : OPENER_FILE, pattern, true, err);
 	}
 	return code;
 }
@@ -119,7 +132,8 @@ int sources_find(struct sources *s, const struct sources_config *config, struct 
 	int code = 0;
 	bool journal = config->journal && !config->n_files && find_journal(s, err);
 	for (size_t i = 0; i < config->n_files && !code; i++)
-		code = add(s, OPENER_FILE, config->files[i], false, err);
+		code = add(s, is_pattern(config->files[i]) ? OPENER_PATTERN : OPENER_FILE, config->files[i], false,
+		           err);
 	if (!config->n_files && !code)
 		code = find_files(s, journal, err);
 	if (config->syslog && !code) {

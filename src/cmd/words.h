@@ -9,7 +9,16 @@ enum language { LANG_VI, LANG_EN, LANG_ZH, N_LANGUAGES };
 
 enum word {
 	WORD_RECORDING,
-	WORD_ADVICE,
+	WORD_ADVICE, /* labels of what stands behind them */
+	WORD_HOST,
+	WORD_USER,
+	WORD_FROM,
+	WORD_WHAT,
+	WORD_RULE,
+	WORD_LOOK,
+	WORD_TIMES_MORE,     /* %llu */
+	WORD_TIMES_OVER,     /* %llu */
+	WORD_SINCE,          /* %s time */
 	WORD_EVENTS_IN,      /* %u events, %.1f s */
 	WORD_RULES,          /* %u rules, %u refused, %.1f s */
 	WORD_REFUSED,        /* %s diagnostic */
@@ -24,10 +33,16 @@ enum word {
 	WORD_READY,
 	WORD_PLAYING,      /* %s */
 	WORD_PLAYED,       /* %llu events, %llu alerts, %.1f s */
-	WORD_LIVE,         /* %.0f events/s, %llu alerts, %.1f s lag, %llu shed */
-	WORD_CLOSING,      /* %s time, %llu events, %llu alerts */
+	WORD_LIVE,         /* %.0f events/s, %llu matches, %u alerts open, %.1f s lag, %llu shed */
+	WORD_LIVE_EACH,    /* %.0f events/s, %llu matches, %.1f s lag, %llu shed */
+	WORD_CLOSING,      /* %s time, %llu events, %llu matches, %llu alerts */
 	WORD_CLOSING_SHED, /* %llu skipped, %llu shed */
-	WORD_NO_RELOAD,
+	WORD_RELOADING,
+	WORD_RELOADED,     /* %u rules, %u refused, %u of %u correlations kept */
+	WORD_NOT_RELOADED, /* %s why */
+	WORD_NO_STATE,     /* %s why */
+	WORD_CATCHING_UP,  /* %s what, %s how much */
+	WORD_MAY_BE_LOST,  /* %s what, %s how much */
 	WORD_LEVEL_NONE,
 	WORD_LEVEL_INFORMATIONAL,
 	WORD_LEVEL_LOW,

@@ -64,7 +64,7 @@ class Scratch(tempfile.TemporaryDirectory):
         return path
 
     def env(self, **more):
-        env = dict(os.environ, XDG_CACHE_HOME=self.path("cache"), LC_ALL="C.UTF-8", NO_COLOR="1")
+        env = dict(os.environ, XDG_CACHE_HOME=self.path("cache"), XDG_STATE_HOME=self.path("state"), LC_ALL="C.UTF-8", NO_COLOR="1")
         env.update(more)
         return env
 

@@ -178,7 +178,8 @@ class Recordings(unittest.TestCase):
             alerts = [json.loads(line) for line in done.out.decode().splitlines()]
             self.assertEqual([a["rule"]["id"][-1] for a in alerts], ["1", "4"])
             self.assertTrue(all(a["recording"] is True for a in alerts))
-            self.assertEqual(list(alerts[0]), ["rule", "at", "fields", "time", "host", "count", "recording", "advice"])
+            self.assertEqual(list(alerts[0]), ["rule", "at", "fields", "time", "host", "count", "khien.id", "recording",
+                                               "advice"])
             self.assertEqual(list(alerts[0]["rule"]), ["id", "title", "level", "tags"])
             self.assertEqual(alerts[0]["at"], {"file": auth, "line": 1})
             self.assertEqual(alerts[0]["time"], "2026-03-01T10:00:00Z")

@@ -248,13 +248,22 @@ static size_t width_of(const struct print_options *o)
 	return o->width ? o->width : WIDTH;
 }
 
-static bool is_shown(const struct match *m, uint32_t upto, struct str name)
+/* "count(c-ip)" of "c-ip": a correlation carries its result under the name of its field too, for others. */
+static bool is_result_of(struct str result, struct str name)
 {
+	size_t open = str_find(result, '(');
+	return result.n == open + name.n + 2 && str_eq(str_sub(result, open + 1, name.n), name);
+}
+
+/* Of what is carried the one at `at`: is it shown already? */
+static bool is_shown(const struct match *m, uint32_t at)
+{
+	const struct match_field *f = &m->carried[at];
 	for (uint32_t i = 0; i < m->n_fields; i++)
-		if (str_eq(m->fields[i].name, name))
+		if (str_eq(m->fields[i].name, f->name) || is_result_of(m->fields[i].name, f->name))
 			return true;
-	for (uint32_t i = 0; i < upto; i++)
-		if (str_eq(m->carried[i].name, name))
+	for (uint32_t i = 0; i < at; i++)
+		if (str_eq(m->carried[i].name, f->name))
 			return true;
 	return false;
 }
@@ -265,7 +274,7 @@ static void add_fields(struct buf *out, const struct print_options *o, const str
 	for (uint32_t i = 0; i < m->n_fields + m->n_carried; i++) {
 		bool matched = i < m->n_fields;
 		const struct match_field *f = matched ? &m->fields[i] : &m->carried[i - m->n_fields];
-		if ((!matched && (!f->text.n || is_shown(m, i - m->n_fields, f->name))) || is_who(m, f))
+		if ((!matched && (!f->text.n || is_shown(m, i - m->n_fields))) || is_who(m, f))
 			continue;
 		struct buf name = { 0 }, value = { 0 };
 		size_t at = add_label(out, o, WORD_WHAT, first);

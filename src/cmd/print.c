@@ -262,8 +262,8 @@ static bool is_shown(const struct match *m, uint32_t at)
 	for (uint32_t i = 0; i < m->n_fields; i++)
 		if (str_eq(m->fields[i].name, f->name) || is_result_of(m->fields[i].name, f->name))
 			return true;
-	for (uint32_t i = 0; i < at; i++)
-		if (str_eq(m->carried[i].name, f->name))
+	for (uint32_t i = 0; i < m->n_carried; i++)
+		if ((i < at && str_eq(m->carried[i].name, f->name)) || is_result_of(m->carried[i].name, f->name))
 			return true;
 	return false;
 }

@@ -38,17 +38,17 @@ static const char *const table[N_WORDS][N_LANGUAGES] = {
 	[WORD_PLAYING] = { "Phát lại bản ghi %s", "Playing the recording %s", "正在回放录制的日志 %s" },
 	[WORD_PLAYED] = { "Hết bản ghi: %llu sự kiện, %llu cảnh báo, trong %.1f giây. Những cảnh báo trên không phải "
 	                  "của máy này.",
-	                  "End of the recording: %llu events, %llu alerts, in %.1f s. None of these alerts are about "
+	                  "End of the recording. Events: %llu, alerts: %llu, in %.1f s. None of these alerts is about "
 	                  "this machine.",
 	                  "回放结束：%llu 个事件，%llu 条告警，用时 %.1f 秒。以上告警均与本机无关。" },
 	[WORD_LIVE] = { "%.0f sự kiện/giây · %llu khớp · %u cảnh báo mở · trễ %.1f giây · bỏ %llu",
-	                "%.0f events/s · %llu matches · %u alerts open · lag %.1f s · shed %llu",
+	                "%.0f events/s · matches %llu · alerts open %u · lag %.1f s · shed %llu",
 	                "%.0f 事件/秒 · %llu 次匹配 · %u 条告警未结束 · 延迟 %.1f 秒 · 丢弃 %llu" },
 	[WORD_LIVE_EACH] = { "%.0f sự kiện/giây · %llu khớp · trễ %.1f giây · bỏ %llu",
-	                     "%.0f events/s · %llu matches · lag %.1f s · shed %llu",
+	                     "%.0f events/s · matches %llu · lag %.1f s · shed %llu",
 	                     "%.0f 事件/秒 · %llu 次匹配 · 延迟 %.1f 秒 · 丢弃 %llu" },
 	[WORD_CLOSING] = { "Đã theo dõi %s: %llu sự kiện, %llu lần khớp, %llu cảnh báo.",
-	                   "Watched for %s: %llu events, %llu matches, %llu alerts.",
+	                   "Watched for %s. Events: %llu, matches: %llu, alerts: %llu.",
 	                   "共监视 %s：%llu 个事件，%llu 次匹配，%llu 条告警。" },
 	[WORD_CLOSING_SHED] = { "Không đọc được %llu bản ghi, đã bỏ %llu.",
 	                        "%llu records could not be read, %llu were shed.",

@@ -286,38 +286,54 @@ static void tell_emptied(struct log_file *l, uint64_t read, const struct log_fil
 		         kept > read ? kept - read : 0, copy->name);
 }
 
+/* Which of the rotations is the copy, n: none; one that is not compressed is better. */
+static size_t find_copy(struct log_file **all, size_t n, const struct log_file *l)
+{
+	size_t copy = n;
+	for (size_t i = 0; i < n; i++)
+		if (log_is(all[i], &l->place, true) && (copy == n || (all[copy]->unpack && !all[i]->unpack)))
+			copy = i;
+	return copy;
+}
+
 int tail_emptied(struct tail *t)
 {
-	struct log_file *all[MAX_ROTATED], *l = t->log, *copy = NULL, *fresh;
+	struct log_file *all[MAX_ROTATED], *l = t->log, *fresh = NULL;
+	const struct state_file *is[MAX_ROTATED] = { 0 };
+	bool between[MAX_ROTATED] = { 0 };
 	if (!make_room(t))
 		return 0; /* later */
 	size_t n = list_rotated(t, all);
 	int fd = l->fd, code = 0;
 	l->fd = -1;
 	log_mark(l, t->c.horizon);
-	for (size_t i = 0; i < n; i++) {
-		bool same = log_is(all[i], &l->place, true);
-		if (same && (!copy || (copy->unpack && !all[i]->unpack))) {
-			log_free(copy);
-			copy = all[i];
-		} else {
-			log_free(all[i]);
-		}
-	}
-	tell_emptied(l, l->offset, copy);
-	if (copy)
-		log_go_on_in(l, copy);
+	size_t copy = find_copy(all, n, l);
+	if (log_new(&fresh, t->c.pipe, t->c.clock, t->name, fd, false, NULL))
+		t->id = (struct opener_file){ 0 }; /* it is opened anew */
+	t->log = fresh;
+	tell_emptied(l, l->offset, copy < n ? all[copy] : NULL);
+	if (copy < n)
+		is[copy] = &l->place;
+	for (size_t i = 0; i < n && copy < n; i++) /* it may have been emptied more than once */
+		between[i] = i != copy && is_unread(all, n, is, i, log_written(all[copy])) &&
+		             !(fresh && log_is_other(all[i], fresh));
+	if (copy < n)
+		log_go_on_in(l, all[copy]);
 	else
 		code = log_finish(l);
 	keep_old(t, l);
-	t->log = NULL;
-	int made = log_new(&fresh, t->c.pipe, t->c.clock, t->name, fd, false, NULL);
-	if (code || made) {
-		t->id = (struct opener_file){ 0 }; /* it is opened anew */
-		return code;
+	struct state_point from = { .time = l->origin.time };
+	for (size_t i = n; i-- > 0;) {
+		if (i != copy && !between[i])
+			log_free(all[i]);
+		if (!between[i])
+			continue;
+		code = code ? code : begin(t, all[i], &from, NULL);
+		keep_old(t, all[i]);
 	}
-	struct state_point from = { .offset = behind_hole(fresh->fd), .time = l->origin.time };
-	t->log = fresh;
+	if (code || !fresh)
+		return code;
+	from.offset = behind_hole(fresh->fd);
 	return begin(t, fresh, &from, NULL);
 }
 

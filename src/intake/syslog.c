@@ -274,9 +274,10 @@ static void put_data(struct event *ev, struct str data)
 static void put_json(struct event *ev, struct str message, int64_t now)
 {
 	struct str s = str_trim(message), raw = ev->raw;
+	struct json_error unsaid;
 	if (str_starts(s, STR("@cee:")))
 		s = str_trim(str_sub(s, 5, s.n));
-	if (s.n < 2 || s.p[0] != '{' || s.p[s.n - 1] != '}' || !json_valid(s, NULL))
+	if (s.n < 2 || s.p[0] != '{' || s.p[s.n - 1] != '}' || !json_valid(s, &unsaid))
 		return; /* half of a broken one would be worse than none */
 	ev->raw = s;
 	if (!intake_json.parse(s, NULL, now, ev, NULL) && ev->expand)

@@ -37,7 +37,7 @@ class Rotation(unittest.TestCase):
     def once(self, watch, *numbers):
         """These came, each once and nothing else."""
         watch.wait_for(*numbers)
-        time.sleep(0.4)
+        time.sleep(0.3)
         self.assertEqual(check_ids(watch.alerts()), {n: 1 for n in numbers}, watch.said)
 
     def test_rename_and_a_writer_that_is_late(self):

@@ -145,18 +145,21 @@ def check_ids(found):
 class Writer(threading.Thread):
     """Appends numbered lines as fast as `rate` a second; opens the log anew when another file took its place."""
 
-    def __init__(self, path, rate=3000, reopens=True):
+    def __init__(self, path, rate=3000, reopens=True, splits=False):
         super().__init__(daemon=True)
-        self.path, self.rate, self.reopens = path, rate, reopens
+        self.path, self.rate, self.reopens, self.splits = path, rate, reopens, splits
         self.written, self.over = 0, threading.Event()
 
     def run(self):
         file = open(self.path, "ab", buffering=0)
         while not self.over.is_set():
             step = max(1, self.rate // 100)
-            file.write("".join(line(n) for n in range(self.written, self.written + step)).encode())
-            self.written += step
+            text = "".join(line(n) for n in range(self.written, self.written + step)).encode()
+            cut = len(text) - 20 * self.splits  # within a line
+            file.write(text[:cut])
             time.sleep(0.01)
+            file.write(text[cut:])
+            self.written += step
             if self.reopens and self.written % (step * 7) == 0:  # late, as a daemon that waits for its signal
                 file.close()
                 file = open(self.path, "ab", buffering=0)

@@ -24,11 +24,11 @@ class Kill(unittest.TestCase):
                 time.sleep(0.7 * following.SLOW)
                 watch.kill()
                 watch.process.stderr.close()
-            writer, rotations = Writer(log), 0
+            writer, rotations = Writer(log, splits=True), 0
             writer.start()
             for kill in range(KILLS):
                 watch = Watch(scratch, log, wait=False)
-                time.sleep(chance.uniform(0.02, 0.7))
+                time.sleep(chance.uniform(0.02, 0.5))
                 watch.kill()
                 watch.process.stderr.close()
                 if kill % 3 == 2 and os.path.exists(log):

@@ -20,7 +20,7 @@ ROUNDS = 3
 
 @unittest.skipUnless(os.access(PROGRAM, os.X_OK), "logrotate is not installed")
 class Logrotate(unittest.TestCase):
-    def run_with(self, *options, pause=0.5, restart=False):
+    def run_with(self, *options, pause=0.3, restart=False):
         reopens = "copytruncate" not in options
         with harness.Scratch() as scratch:
             os.chmod(scratch.name, 0o755)

@@ -24,17 +24,34 @@ def unpack(to):
     return [f for f in files if b'"Channel"' in open(f, "rb").read(65536)]
 
 
-def peak_mb(command):
-    """Peak resident memory of a command, which may exit with 0 or 1."""
+def usage_of(command):
+    """What a command used, which may exit with 0 or 1."""
     pid = os.posix_spawn(command[0], command, os.environ,
-                         file_actions=[(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)])
+                         file_actions=[(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
+                                       (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0)])
     _, status, usage = os.wait4(pid, 0)
     if os.waitstatus_to_exitcode(status) not in (0, 1):
         sys.exit(f"{command[0]} failed")
-    return usage.ru_maxrss / 1024
+    return usage
 
 
-def peer():
+def peak_mb(command):
+    return usage_of(command).ru_maxrss / 1024
+
+
+def same_log(khien, work, cache):
+    """khien over the peer's log, on one thread, starting included."""
+    log = (DATA / "logs" / "elastic_auth.log").read_bytes()
+    times = 100
+    (work / "auth.log").write_bytes(log * times)
+    used = usage_of([khien, "match", "--quiet", "--summary", "--threads", "1", "--cache", str(cache), "--rules", *RULES,
+                     str(HERE.parents[1] / "rules"), "--", str(work / "auth.log")])
+    rate = log.count(b"\n") * times / (used.ru_utime + used.ru_stime)
+    print(f"figure same_log_events_per_s {rate:.0f} events/s")
+    return rate
+
+
+def peer(rate):
     home = os.environ.get("KHIEN_PEER_OSSEC")
     log = DATA / "logs" / "elastic_auth.log"
     if not home:
@@ -46,7 +63,10 @@ def peer():
                     if p.exists()), None)
     if not program:
         return print(f"peer_ossec: not measured: no ossec-analysisd in {home}")
-    subprocess.run([sys.executable, HERE / "peer_ossec.py", program, home / "etc", log], check=True)
+    text = subprocess.run([sys.executable, HERE / "peer_ossec.py", program, home / "etc", log], check=True,
+                          stdout=subprocess.PIPE, text=True).stdout
+    print(text, end="")
+    print(f"figure same_log_to_peer_ossec {rate / float(text.split()[2]):.2f} x")
 
 
 def main():
@@ -62,7 +82,7 @@ def main():
         match = [khien, "match", "--quiet", "--threads", "2", "--cache", str(cache), "--rules", *RULES, "--", *events]
         print(f"figure rss_mb {peak_mb(match):.0f} MB")
         print(f"figure rss_cold_mb {peak_mb(match[:2] + ['--no-cache'] + match[2:]):.0f} MB")
-        peer()
+        peer(same_log(khien, work, cache))
     finally:
         shutil.rmtree(work, ignore_errors=True)
 

@@ -108,4 +108,4 @@ def run_measured(scratch, words, feed, stdout=subprocess.PIPE):
 
 def main():
     harness.need_program()
-    unittest.main()
+    unittest.main(verbosity=2)

@@ -78,4 +78,4 @@ if __name__ == "__main__":
     harness.need_program()
     if not shutil.which("bash"):
         harness.skip("no bash")
-    unittest.main()
+    unittest.main(verbosity=2)

@@ -225,4 +225,4 @@ class EvidenceTest(unittest.TestCase):
 
 if __name__ == "__main__":
     harness.need_program()
-    unittest.main()
+    unittest.main(verbosity=2)

@@ -131,4 +131,4 @@ if __name__ == "__main__":
             harness.skip(f"no {tool}")
     if harness.sanitized():
         harness.skip("the recipes are followed in the build without sanitizers")
-    unittest.main()
+    unittest.main(verbosity=2)

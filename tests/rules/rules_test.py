@@ -148,4 +148,4 @@ class RulesTest(unittest.TestCase):
 
 if __name__ == "__main__":
     harness.need_program()
-    unittest.main()
+    unittest.main(verbosity=2)

@@ -130,4 +130,4 @@ if __name__ == "__main__":
     for folder in ("sigma", "otrf"):
         if not harness.data(folder):
             harness.skip(f"KHIEN_DATA has no {folder}")
-    unittest.main()
+    unittest.main(verbosity=2)

@@ -327,4 +327,4 @@ fields: {Provider_Name: [Event.System.Provider.#attributes.Name]}
 
 
 if __name__ == "__main__":
-    unittest.main()
+    unittest.main(verbosity=2)

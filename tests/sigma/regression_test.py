@@ -36,4 +36,4 @@ if __name__ == "__main__":
     harness.need_program()
     if not harness.data("sigma", "regression"):
         harness.skip("KHIEN_DATA has no sigma/regression")
-    unittest.main()
+    unittest.main(verbosity=2)

@@ -164,4 +164,4 @@ class Alerts(unittest.TestCase):
 
 if __name__ == "__main__":
     harness.need_program()
-    unittest.main()
+    unittest.main(verbosity=2)

@@ -389,4 +389,4 @@ time.sleep(60)
 
 if __name__ == "__main__":
     harness.need_program()
-    unittest.main()
+    unittest.main(verbosity=2)

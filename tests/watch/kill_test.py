@@ -50,4 +50,4 @@ class Kill(unittest.TestCase):
 
 if __name__ == "__main__":
     harness.need_program()
-    unittest.main()
+    unittest.main(verbosity=2)

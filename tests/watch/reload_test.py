@@ -245,4 +245,4 @@ class ReloadTest(unittest.TestCase):
 
 if __name__ == "__main__":
     harness.need_program()
-    unittest.main()
+    unittest.main(verbosity=2)

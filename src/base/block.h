@@ -10,16 +10,23 @@
 
 enum { BLOCK_MAX_PARTS = 32 };
 
+/* An array: its bytes, and the bytes of one record. */
+struct block_part {
+	struct str bytes;
+	uint32_t record;
+};
+
 /*
  * Packs n parts behind a header that carries `kind` (at most 15 bytes, naming shape and version). The block is
  * malloc'ed; every part starts at a multiple of 64. Returns the block's size in *size. 0 or -ENOMEM.
  */
-int block_pack(void **ret, size_t *size, const char *kind, const struct str *parts, size_t n);
+int block_pack(void **ret, size_t *size, const char *kind, const struct block_part *parts, size_t n);
 
 /*
- * The parts of a block, borrowed from it. -EBADMSG when it is of another kind, cut short, or a part leaves it; what is
- * inside the parts is the caller's to check.
+ * Fills in the bytes of n parts, borrowed from the block; `record` says what is expected. -EBADMSG when the block is of
+ * another kind, cut short, a part leaves it or has records of another size: what is inside the records is the caller's
+ * to check.
  */
-int block_parts(const void *block, size_t size, const char *kind, struct str *parts, size_t n, struct err *err);
+int block_parts(const void *block, size_t size, const char *kind, struct block_part *parts, size_t n, struct err *err);
 
 #endif

@@ -106,20 +106,26 @@ static int open_trusted(const char *dir, const char *name, struct stat *st, stru
 
 static int take_apart(struct engine *e, const unsigned char key[CACHE_KEY], struct err *err)
 {
-	struct str part[N_PARTS];
+	struct block_part part[N_PARTS] = {
+		[PART_KEY] = { .record = CACHE_KEY },
+		[PART_SUM] = { .record = CACHE_KEY },
+		[PART_RULESET] = { .record = 1 },
+		[PART_PREFILTER] = { .record = 1 },
+	};
 	unsigned char sum[CACHE_KEY];
 	int r = block_parts(e->mapping, e->mapping_size, CACHE_KIND, part, N_PARTS, err);
 	if (r)
 		return r;
-	checksum(sum, part[PART_RULESET], part[PART_PREFILTER]);
-	if (part[PART_KEY].n != CACHE_KEY || part[PART_SUM].n != CACHE_KEY ||
-	    (key && memcmp(part[PART_KEY].p, key, CACHE_KEY) != 0) || memcmp(part[PART_SUM].p, sum, CACHE_KEY) != 0)
+	checksum(sum, part[PART_RULESET].bytes, part[PART_PREFILTER].bytes);
+	if (part[PART_KEY].bytes.n != CACHE_KEY || part[PART_SUM].bytes.n != CACHE_KEY ||
+	    (key && memcmp(part[PART_KEY].bytes.p, key, CACHE_KEY) != 0) ||
+	    memcmp(part[PART_SUM].bytes.p, sum, CACHE_KEY) != 0)
 		return err_set(err, -EBADMSG, "cache: checksum differs");
-	r = ruleset_open(&e->rs, (void *)(uintptr_t)part[PART_RULESET].p, part[PART_RULESET].n, false, err);
+	r = ruleset_open(&e->rs, (void *)(uintptr_t)part[PART_RULESET].bytes.p, part[PART_RULESET].bytes.n, false, err);
 	if (r)
 		return r;
 	e->rs.block = NULL; /* it stands in the mapping */
-	return prefilter_open(&e->pf, &e->rs, part[PART_PREFILTER].p, part[PART_PREFILTER].n, err);
+	return prefilter_open(&e->pf, &e->rs, part[PART_PREFILTER].bytes.p, part[PART_PREFILTER].bytes.n, err);
 }
 
 int cache_load(struct engine *e, const char *dir, const unsigned char key[CACHE_KEY], struct err *err)
@@ -189,13 +195,13 @@ static void prune(const char *dir)
 int cache_pack(const struct engine *e, const unsigned char key[CACHE_KEY], void **block, size_t *size, struct err *err)
 {
 	unsigned char sum[CACHE_KEY];
-	struct str parts[N_PARTS] = {
-		[PART_KEY] = { (const char *)key, CACHE_KEY },
-		[PART_SUM] = { (const char *)sum, CACHE_KEY },
-		[PART_RULESET] = ruleset_block(&e->rs),
-		[PART_PREFILTER] = { e->pf.block, e->pf.block_size },
+	const struct block_part parts[N_PARTS] = {
+		[PART_KEY] = { { (const char *)key, CACHE_KEY }, CACHE_KEY },
+		[PART_SUM] = { { (const char *)sum, CACHE_KEY }, CACHE_KEY },
+		[PART_RULESET] = { ruleset_block(&e->rs), 1 },
+		[PART_PREFILTER] = { { e->pf.block, e->pf.block_size }, 1 },
 	};
-	checksum(sum, parts[PART_RULESET], parts[PART_PREFILTER]);
+	checksum(sum, parts[PART_RULESET].bytes, parts[PART_PREFILTER].bytes);
 	int r = block_pack(block, size, CACHE_KIND, parts, N_PARTS);
 	return r ? err_set(err, r, "compiled rules: %m") : 0;
 }

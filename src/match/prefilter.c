@@ -117,19 +117,17 @@ static int check(const struct prefilter *pf, const struct ruleset *rs, struct er
 int prefilter_open(struct prefilter *ret, const struct ruleset *rs, const void *block, size_t size, struct err *err)
 {
 	struct prefilter pf = { .block = block, .block_size = size };
-	enum {
-#define X(ID, name, type) ID,
+	struct block_part part[] = {
+#define X(ID, name, type) { .record = sizeof(type) },
 		PREFILTER_SECTIONS(X)
 #undef X
-		        N_SECTIONS
-	};
-	struct str part[N_SECTIONS];
-	int r = block_parts(block, size, PREFILTER_KIND, part, N_SECTIONS, err);
+	}, *at = part;
+	int r = block_parts(block, size, PREFILTER_KIND, part, ARRAY_LEN(part), err);
 	if (r)
 		return r;
 #define X(ID, name, type)                                                                                              \
-	pf.name = (const type *)(const void *)part[ID].p;                                                              \
-	pf.n_##name = (uint32_t)(part[ID].n / sizeof(type));
+	pf.name = (const type *)(const void *)at->bytes.p;                                                             \
+	pf.n_##name = (uint32_t)(at++->bytes.n / sizeof(type));
 	PREFILTER_SECTIONS(X)
 #undef X
 	r = check(&pf, rs, err);

@@ -269,8 +269,8 @@ static int build_groups(struct build *b)
 
 static int pack(struct build *b, struct prefilter *ret, struct err *err)
 {
-	struct str parts[] = {
-#define X(ID, name, type) buf_str(&b->name),
+	struct block_part parts[] = {
+#define X(ID, name, type) { buf_str(&b->name), sizeof(type) },
 		PREFILTER_SECTIONS(X)
 #undef X
 	};

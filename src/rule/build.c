@@ -1,6 +1,6 @@
 #include "rule/build.h"
 
-#include "rule/image.h"
+#include "base/block.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -132,23 +132,17 @@ int build_finish(struct build *b, struct ruleset *ret, struct err *err)
 {
 	if (b->failed)
 		return err_set(err, -ENOMEM, "compile rules: %m");
-	struct image_header h;
-	image_header_init(&h);
-	size_t size = sizeof(h);
-#define X(ID, name, type) size = image_place(&h, SECTION_##ID, size, b->name.n, sizeof(type));
-	RULESET_SECTIONS(X)
+	const struct block_part parts[] = {
+#define X(ID, name, type) { { (const char *)b->name.p, b->name.n * sizeof(type) }, sizeof(type) },
+		RULESET_SECTIONS(X)
 #undef X
-	h.size = size;
-	char *block = calloc(1, size);
-	if (!block)
-		return err_set(err, -ENOMEM, "compile rules: %m");
-	memcpy(block, &h, sizeof(h));
-#define X(ID, name, type)                                                                                              \
-	if (b->name.n)                                                                                                 \
-		memcpy(block + h.sections[SECTION_##ID].at, b->name.p, b->name.n * sizeof(type));
-	RULESET_SECTIONS(X)
-#undef X
-	int r = ruleset_open(ret, block, size, false, err);
+	};
+	void *block;
+	size_t size;
+	int r = block_pack(&block, &size, RULESET_KIND, parts, ARRAY_LEN(parts));
+	if (r)
+		return err_set(err, r, "compile rules: %m");
+	r = ruleset_open(ret, block, size, false, err);
 	if (r)
 		free(block);
 	return r;

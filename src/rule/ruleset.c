@@ -1,27 +1,11 @@
 #include "rule/ruleset.h"
 
-#include "rule/image.h"
+#include "base/block.h"
 
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-
-static const char IMAGE_MAGIC[8] = { 'k', 'h', 'i', 'e', 'n', 'R', 'S', '\n' };
-enum { IMAGE_VERSION = 1, IMAGE_ORDER = 0x01020304 };
-
-void image_header_init(struct image_header *h)
-{
-	*h = (struct image_header){ .version = IMAGE_VERSION, .order = IMAGE_ORDER };
-	memcpy(h->magic, IMAGE_MAGIC, sizeof(h->magic));
-}
-
-size_t image_place(struct image_header *h, int section, size_t size, uint32_t n, size_t size_of_one)
-{
-	size = (size + 15) & ~(size_t)15;
-	h->sections[section] = (struct image_section){ size, n, (uint32_t)size_of_one };
-	return size + n * size_of_one;
-}
 
 void ruleset_free(struct ruleset *rs)
 {
@@ -223,35 +207,22 @@ static bool correlations_ok(const struct ruleset *rs)
 	return true;
 }
 
-/* Where the sections are. False when one isn't whole inside of the block. */
-static bool sections_ok(struct ruleset *rs, const struct image_header *h, const char *block, size_t size)
-{
-#define X(ID, section, type)                                                                                           \
-	{                                                                                                              \
-		const struct image_section *s = &h->sections[SECTION_##ID];                                            \
-		if (s->size_of_one != sizeof(type) || s->at % 16 || s->at < sizeof(*h) || s->at > size ||              \
-		    s->n > (size - s->at) / sizeof(type))                                                              \
-			return false;                                                                                  \
-		rs->section = (const type *)(const void *)(block + s->at);                                             \
-		rs->n_##section = s->n;                                                                                \
-	}
-	RULESET_SECTIONS(X)
-#undef X
-	return true;
-}
-
 int ruleset_open(struct ruleset *ret, void *block, size_t size, bool mapped, struct err *err)
 {
-	struct image_header h, mine;
-	image_header_init(&mine);
-	if (size < sizeof(h))
-		return err_set(err, -EBADMSG, "compiled rules: %zu bytes are too few", size);
-	memcpy(&h, block, sizeof(h));
-	if (memcmp(h.magic, mine.magic, sizeof(h.magic)) != 0 || h.version != mine.version || h.order != mine.order)
-		return err_set(err, -EBADMSG, "compiled rules: not made by this version of khien");
+	struct block_part part[] = {
+#define X(ID, name, type) { .record = sizeof(type) },
+		RULESET_SECTIONS(X)
+#undef X
+	}, *at = part;
+	int r = block_parts(block, size, RULESET_KIND, part, ARRAY_LEN(part), err);
+	if (r)
+		return r;
 	struct ruleset rs = { .block = block, .block_size = size, .mapped = mapped };
-	if (h.size != size || !sections_ok(&rs, &h, block, size))
-		return err_set(err, -EBADMSG, "compiled rules: cut off or of another build");
+#define X(ID, section, type)                                                                                           \
+	rs.section = (const type *)(const void *)at->bytes.p;                                                          \
+	rs.n_##section = (uint32_t)(at++->bytes.n / sizeof(type));
+	RULESET_SECTIONS(X)
+#undef X
 	if (rs.n_fields < RULESET_FIELD_FIRST || !texts_ok(&rs) || !rules_ok(&rs) || !nodes_ok(&rs) || !tests_ok(&rs) ||
 	    !routes_ok(&rs) || !correlations_ok(&rs))
 		return err_set(err, -EBADMSG, "compiled rules: damaged");

@@ -161,6 +161,8 @@ struct diagnostic {
 	uint32_t refused; /* 1: the rule doesn't run */
 };
 
+#define RULESET_KIND "khien-ruleset-2" /* shape and version of its block; see base/block.h */
+
 #define RULESET_SECTIONS(X)                                                                                            \
 	X(RULES, rules, struct rule)                                                                                   \
 	X(NODES, nodes, struct node)                                                                                   \

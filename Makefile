@@ -43,3 +43,4 @@ help:
 	@echo 'make check        format, rooms, lengths, clang-tidy'
 	@echo 'make fuzz         every fuzz target, FUZZ_SECONDS each (300)'
 	@echo 'make bench-match  how fast, on the data in KHIEN_DATA'
+	@echo 'make clean        remove the build folders'

@@ -1,12 +1,12 @@
 /*
  * khien: a subcommand per post. This file holds the dispatch table; here is where the rest lives.
  *
- *   base/    views of bytes, arenas, buffers, errors, clock, log lines, JSON and YAML
+ *   base/    views of bytes, arenas, buffers, blocks, errors, clock, log lines, JSON, YAML, UTF-8
  *   os/      event loop, child processes, the opener and the sandbox, files written atomically
- *   event/   struct event: one log record as the rules see it, and the table of fields asked for
+ *   event/   struct event: one log record as the rules see it; the table of fields asked for; times; who did it
  *   intake/  raw bytes -> events: framer, one file per log format, reading of plain, gzip and zstd files
  *   rule/    Sigma text -> struct ruleset: parser, modifiers, conditions, mapping, filters, correlations
- *   match/   events x rules -> matches: prefilter, exact check, correlation windows
+ *   match/   events x rules -> matches: prefilter, exact check, correlation windows; the cache of compiled rules
  *   alert/   matches -> alerts: those of one rule, host, user and address count as one
  *   cmd/     wiring, a file per subcommand:
  *     match.c        match     files of events against rules

@@ -497,7 +497,7 @@ static void test_recorded(void **state)
 	}
 	pclose(list);
 	if (!seen) {
-		printf("skipped: no recorded events under %s (set KHIEN_DATA)\n", path);
+		printf("SKIP: no recorded events under %s (set KHIEN_DATA)\n", path);
 		skip();
 	}
 }

@@ -53,7 +53,7 @@ static int parse_args(struct args *a, int argc, char **argv)
 {
 	const struct opt opts[] = {
 		{ "rules", 'r', OPT_WORDS, "DIR",
-		  "Sigma rules: files, or folders with *.yml\n(default: /usr/share/khien/rules, else ./rules)",
+		  "Sigma rules: files, or folders with *.yml\n(default: " KHIEN_DATADIR "/rules, else ./rules)",
 		  &a->rules, 0, 0, NULL },
 		{ "mapping", 'm', OPT_TEXT, "FILE", "log sources and field names (default: built in)", &a->mapping, 0,
 		  0, NULL },
@@ -128,7 +128,7 @@ static int open_recordings(struct watch *w, struct err *err)
 /* Before the opener starts, which has to know what to read when rules are loaded anew. */
 static int find_rules(struct watch *w, struct err *err)
 {
-	const char *installed = "/usr/share/khien/rules", *local = "rules";
+	const char *installed = KHIEN_DATADIR "/rules", *local = "rules";
 	const struct args *a = &w->args;
 	w->rules_default = access(installed, R_OK) == 0 ? installed : local;
 	if (!a->rules.n && access(w->rules_default, R_OK))

@@ -192,7 +192,7 @@ static void test_real_log(void **state)
 	snprintf(path, sizeof(path), "%s/logs/elastic_auth.log", data ? data : "../shared/data");
 	FILE *in = fopen(path, "r");
 	if (!in) {
-		print_message("skipped: no %s (KHIEN_DATA names the folder)\n", path);
+		print_message("SKIP: no %s (KHIEN_DATA names the folder)\n", path);
 		skip();
 	}
 	struct fields *fields = make_fields();

@@ -49,7 +49,7 @@ static void real_logs(void **state)
 		snprintf(path, sizeof(path), "%s/%s", data ? data : "../shared/data", all[i].path);
 		FILE *f = fopen(path, "r");
 		if (!f) {
-			print_message("%s is not there: set KHIEN_DATA\n", path);
+			print_message("SKIP: %s is not there: set KHIEN_DATA\n", path);
 			skip();
 		}
 		size_t n = fread(head, 1, sizeof(head), f);

@@ -54,8 +54,10 @@ static void test_clean_surroundings(void **state)
 static void test_other_user(void **state)
 {
 	char text[64];
-	if (geteuid() != 0)
-		skip(); /* only root can */
+	if (geteuid() != 0) {
+		print_message("SKIP: only root can\n");
+		skip();
+	}
 	output_of((const char *const[]){ "/usr/bin/id", "-u", NULL }, true, text, sizeof(text));
 	assert_string_equal(text, "65534\n");
 	output_of((const char *const[]){ "/usr/bin/id", "-G", NULL }, true, text, sizeof(text));

@@ -110,6 +110,7 @@ struct pipe {
 	bool recording;
 	const struct origin *origin;    /* of the batch under way */
 	const struct record *record;    /* the one under way */
+	int64_t now;                    /* wall clock, when that batch was read */
 	unsigned char seed[STATE_HASH]; /* of the ids of events that come once, over the network */
 	uint64_t serial;
 	int64_t newest,

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <time.h>
 
+static const int64_t AHEAD = 60LL * CLOCK_S; /* so far clocks of machines may differ */
+
 int pipe_init(struct pipe *p, const struct engine *e, struct show *show, struct err *err)
 {
 	*p = (struct pipe){ .rs = engine_ruleset(e), .show = show };
@@ -116,8 +118,15 @@ int pipe_flush(struct pipe *p)
 static struct str cursor_of(struct str entry)
 {
 	static const char name[] = "\"__CURSOR\"";
-	const char *p = memmem(entry.p, entry.n, name, sizeof(name) - 1);
-	struct str rest = p ? str_sub(entry, (size_t)(p - entry.p) + sizeof(name) - 1, entry.n) : (struct str){ 0 };
+	struct str rest = entry;
+	do { /* a message may be that word, too: the name has a colon behind it */
+		const char *p = memmem(rest.p, rest.n, name, sizeof(name) - 1);
+		if (!p)
+			return (struct str){ 0 };
+		rest = str_sub(rest, (size_t)(p - rest.p) + sizeof(name) - 1, rest.n);
+		while (rest.n && rest.p[0] == ' ')
+			rest = str_sub(rest, 1, rest.n);
+	} while (!rest.n || rest.p[0] != ':');
 	while (rest.n && (rest.p[0] == ' ' || rest.p[0] == ':'))
 		rest = str_sub(rest, 1, rest.n);
 	if (!rest.n || rest.p[0] != '"')
@@ -168,12 +177,22 @@ void pipe_alert_id(const struct ruleset *rs, const struct match *m, char id[2 * 
 	sodium_bin2hex(id, 2 * MATCH_ID + 1, out, sizeof(out));
 }
 
+/*
+ * What is watched has been written: a time ahead of the clock is wrong or a lie. It is taken for now, as correlations
+ * would hold what truly comes now for late, and who sends one such event would go unseen.
+ */
+static int64_t credible(const struct pipe *p, int64_t time)
+{
+	return !p->recording && time > p->now + AHEAD ? p->now : time;
+}
+
 /* The framer counts lines from where it began to read. */
 static int on_match(void *arg, const struct match *m)
 {
 	struct pipe *p = arg;
 	const struct origin *o = p->origin;
 	struct match at = *m;
+	at.time = credible(p, m->time);
 	at.line = o->line_base == LINE_UNKNOWN ? 0 : m->line + o->line_base;
 	at.known = o->kind == ORIGIN_JOURNAL ? *o->until.at != 0 : o->base + p->record->at < o->known;
 	event_id(p, at.id);
@@ -191,7 +210,7 @@ static void leave_known(struct origin *o, const struct record *r)
 static void mark_origin(struct origin *o, const struct batch *b, struct event *ev, bool parsed)
 {
 	const struct record *last = &b->records[b->n_records - 1];
-	int64_t time = parsed ? event_time(ev) : 0;
+	int64_t time = parsed ? credible(o->pipe, event_time(ev)) : 0;
 	o->time = time ? time : o->time ? o->time : b->now;
 	if (o->kind != ORIGIN_JOURNAL)
 		return;
@@ -223,6 +242,7 @@ int pipe_batch(void *arg, struct batch *b)
 	bool parsed = false;
 	int code = 0;
 	p->origin = o;
+	p->now = b->now;
 	for (size_t i = 0; i < b->n_records && !code; i++) {
 		struct err err;
 		p->record = &b->records[i];

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 static const char magic[16] = "khien state 1";
+static const int64_t TIME_MOST = (int64_t)1 << 60;
 
 struct slot {
 	unsigned char sum[32]; /* of what follows, up to `size` */
@@ -88,6 +89,20 @@ void state_free(struct state *s)
 	free(s);
 }
 
+/* Times are added and subtracted: they stay far from the ends of their type. */
+static bool are_points(const struct state_point *p, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+		if (p[i].time < -TIME_MOST || p[i].time > TIME_MOST)
+			return false;
+	return true;
+}
+
+static bool is_cursor(const struct state_cursor *c)
+{
+	return !c->at[STATE_CURSOR - 1] && c->time >= -TIME_MOST && c->time <= TIME_MOST;
+}
+
 /* A slot is whole when its sum says so; what stands in it is checked all the same. */
 static bool read_slot(const struct state *s, int which, struct slot *ret)
 {
@@ -100,13 +115,14 @@ static bool read_slot(const struct state *s, int which, struct slot *ret)
 		return false;
 	sum(want, ret);
 	if (memcmp(want, ret->sum, sizeof(want)) || t->n > STATE_MAX_FILES || t->n_journal_points > STATE_POINTS ||
-	    ret->size != least + t->n * sizeof(t->files[0]) || t->journal.at[STATE_CURSOR - 1])
+	    ret->size != least + t->n * sizeof(t->files[0]) || !is_cursor(&t->journal))
 		return false;
 	for (uint32_t i = 0; i < t->n; i++)
-		if (t->files[i].n_points > STATE_POINTS || t->files[i].head_len > STATE_HEAD)
+		if (t->files[i].n_points > STATE_POINTS || t->files[i].head_len > STATE_HEAD ||
+		    !are_points(&t->files[i].at, 1) || !are_points(t->files[i].points, t->files[i].n_points))
 			return false;
 	for (uint32_t i = 0; i < t->n_journal_points; i++)
-		if (t->journal_points[i].at[STATE_CURSOR - 1])
+		if (!is_cursor(&t->journal_points[i]))
 			return false;
 	return true;
 }

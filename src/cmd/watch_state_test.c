@@ -80,6 +80,17 @@ static void test_comes_back(void **state)
 	assert_int_equal(got.files[2].inode, 0);
 }
 
+/* A sum that is right makes no number right. */
+static void test_wild_time(void **state)
+{
+	struct state *s = opened();
+	table = (struct state_table){ .n = 1, .files[0] = { .inode = 1, .at.time = INT64_MIN } };
+	assert_int_equal(state_save(s, &table, NULL), 0);
+	state_free(s);
+	assert_int_equal(load(), -EBADMSG);
+	table = (struct state_table){ 0 };
+}
+
 static void test_one_at_a_time(void **state)
 {
 	struct state *first = opened(), *second;
@@ -144,6 +155,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_comes_back, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_wild_time, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_one_at_a_time, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_damage, setup, teardown),
 		cmocka_unit_test(test_points),

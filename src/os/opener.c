@@ -44,6 +44,7 @@ struct server {
 	pid_t *pids; /* by item: of the program that runs */
 	glob_t matches;
 	struct rotated rotated;
+	char rotated_of[PATH_MAX]; /* the log whose they are */
 };
 
 struct opener {
@@ -153,7 +154,11 @@ static int open_rotated(struct server *s, const struct opener_item *item, const 
 		int code = rotated_list(&s->rotated, path, str_from(log + folder.n + 1));
 		if (code)
 			return err_set(err, code, "%m");
+		snprintf(s->rotated_of, sizeof(s->rotated_of), "%s", log);
 	}
+	/* names found for one log must not be opened in the folder of another */
+	if (strcmp(s->rotated_of, log) != 0)
+		return err_set(err, -EINVAL, "its rotations were not asked for from the first on");
 	if (rq->i >= s->rotated.n)
 		return err_set(err, -EALREADY, "no more");
 	const char *name = s->rotated.at[rq->i].name;

@@ -2,9 +2,9 @@
  * The opener: a small process that keeps the rights this one gives up.
  *
  * It is forked before anything foreign is read and can do six things, each only for the items named at its start: open
- * a log file to read, one of its rotations, or one that a pattern covers; bind a UDP or TCP port; run a program whose
- * output is read. It hands the descriptor over a socket
- * (SCM_RIGHTS). It reads no log. It ends, with what it ran, when the other end of the socket closes.
+ * a log file to read, one of its rotations, or one that a pattern covers; bind a UDP or TCP port; run a program, or a
+ * function in a process of its own, whose output is read. It hands the descriptor over a socket (SCM_RIGHTS). It reads
+ * no log. It ends, with what it ran, when the other end of the socket closes.
  *
  *   worker (nobody, no files, few system calls)  -- "item 3, I have inode 77" -->  opener (rights of who started khien)
  *                                                <-- descriptor | same | error --

@@ -82,6 +82,8 @@ static void test_rotations(void **state)
 	assert_int_equal(opener_rotated(o, 0, NULL, 2, &fd, name, NULL), 0);
 	assert_int_equal(opener_rotated(o, 1, path[LOG], 0, &fd, name, NULL), 1);
 	is_file(fd, path[OLDER]);
+	/* what was found for one log is not looked for beside another */
+	assert_int_equal(opener_rotated(o, 1, path[OTHER], 1, &fd, name, NULL), -EINVAL);
 	assert_int_equal(opener_rotated(o, 1, path[OUTSIDE], 0, &fd, name, NULL), -EPERM);
 	assert_int_equal(opener_rotated(o, 3, path[LOG], 0, &fd, name, NULL), -EPERM);
 }

@@ -344,6 +344,14 @@ class Syslog(unittest.TestCase):
                 seen = time.strptime(watch.next()["time"][:19], "%Y-%m-%dT%H:%M:%S")
                 self.assertLess(abs(calendar.timegm(seen) - sent), 5)
 
+    def test_time_ahead_of_the_clock_is_now(self):
+        """Else one such event makes correlations hold all that follow for late."""
+        with harness.Scratch() as scratch, Watch(scratch, scratch.write("a.log", "")) as watch:
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+                s.sendto(failed(when="2200-01-01T00:00:00Z").encode(), ("127.0.0.1", watch.port))
+            seen = time.strptime(watch.next()["time"][:19], "%Y-%m-%dT%H:%M:%S")
+            self.assertLess(abs(calendar.timegm(seen) - time.time()), 5)
+
     def test_tcp_by_line_and_by_length(self):
         with harness.Scratch() as scratch, Watch(scratch, scratch.write("a.log", "")) as watch:
             message = failed(when=now()).encode()

@@ -75,7 +75,7 @@ static int add_rules(scmp_filter_ctx f)
 	if (!code)
 		code = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(newfstatat), 1, of_fd);
 	/* send(): to who is connected; from a port that listens nothing goes out */
-	const struct scmp_arg_cmp nobody_else = SCMP_A4(SCMP_CMP_EQ, 0);
+	const struct scmp_arg_cmp nobody_else = SCMP_A4(SCMP_CMP_EQ, 0, 0);
 	if (!code)
 		code = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(sendto), 1, nobody_else);
 	/* the terminal's width, and whether there is one */

@@ -1,18 +1,15 @@
 /* khien watch: this machine's logs as they are written. See watch.h for the parts. */
-#include "cmd/watch.h"
+#include "cmd/live.h"
 
 #include "cmd/cmd.h"
 #include "cmd/opt.h"
 #include "cmd/paths.h"
 #include "cmd/term.h"
-#include "os/sandbox.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 static const int64_t POLL_EVERY = 250LL * CLOCK_MS;
@@ -30,18 +27,17 @@ struct watch {
 	struct sources sources;
 	struct opener *opener;
 	struct engine *engine;
-	struct engine_config rules; /* what it is made of */
-	const char *rules_default;
-	char cache[4096];
+	struct live_rules rules;
 	struct reload *reload; /* NULL: not possible */
 	struct sandbox *sandbox;
 	struct show *show;
 	struct pipe pipe;
 	struct loop *loop;
-	struct state *state; /* NULL: where it stands is not kept */
-	struct err no_state; /* why */
+	struct places *places; /* NULL: where it stands is not kept */
+	struct err no_places;  /* why */
+	struct taker taker;
 	struct follow *follow;
-	struct listener *listeners[WATCH_MAX_ITEMS];
+	struct listener *listeners[SOURCES_MAX];
 	size_t n_listeners;
 	struct recording *recordings;
 	size_t n_recordings;
@@ -109,73 +105,12 @@ static int complain(const struct err *err)
 	return EXIT_TROUBLE;
 }
 
-/* Everything that needs files is opened here, before the sandbox. */
-static int open_recordings(struct watch *w, struct err *err)
-{
-	const struct opt_list *play = &w->args.play;
-	w->recordings = calloc(play->n + 1, sizeof(*w->recordings));
-	if (!w->recordings)
-		return err_set(err, -ENOMEM, "open the recordings: %m");
-	for (size_t i = 0; i < play->n; i++) {
-		int fd = open(play->at[i], O_RDONLY | O_CLOEXEC);
-		if (fd < 0)
-			return err_set(err, -errno, "open the recording '%s': %m", play->at[i]);
-		w->recordings[w->n_recordings++] = (struct recording){ play->at[i], fd };
-	}
-	return 0;
-}
-
-/* Before the opener starts, which has to know what to read when rules are loaded anew. */
-static int find_rules(struct watch *w, struct err *err)
-{
-	const char *installed = KHIEN_DATADIR "/rules", *local = "rules";
-	const struct args *a = &w->args;
-	w->rules_default = access(installed, R_OK) == 0 ? installed : local;
-	if (!a->rules.n && access(w->rules_default, R_OK))
-		return err_set(err, -ENOENT, "no rules in %s nor ./%s: name them with --rules DIR", installed, local);
-	w->rules = (struct engine_config){
-		.rules = { .dirs = a->rules.n ? a->rules.at : &w->rules_default,
-		           .n_dirs = a->rules.n ? a->rules.n : 1,
-		           .mapping = a->mapping,
-		           .placeholders = a->placeholders },
-		.cache_dir = paths_cache(w->cache, sizeof(w->cache)),
-	};
-	return 0;
-}
-
 static int prepare_output(struct watch *w, struct err *err)
 {
 	const struct args *a = &w->args;
-	bool tty = term_is_tty(STDOUT_FILENO);
-	const struct show_config config = {
-		.print = { .color = term_color(STDOUT_FILENO, a->color),
-		           .block = true,
-		           .local_time = true,
-		           .language = (enum language)a->lang,
-		           .width = tty ? term_width(STDOUT_FILENO) : 0 },
-		.json = a->json,
-		.group = a->json ? a->group : !a->no_group,
-		.clock = w->clock,
-	};
-	tzset(); /* reads a file */
+	struct show_config config = live_show(a->lang, a->color, a->json, w->clock);
+	config.group = a->json ? a->group : !a->no_group;
 	return show_new(&w->show, engine_ruleset(w->engine), &config, err);
-}
-
-static void enter_sandbox(struct watch *w)
-{
-	struct sandbox_report report;
-	char on[128] = "";
-	sandbox_enter(w->sandbox, &report);
-	w->sandbox = NULL;
-	for (size_t i = 0; i < SANDBOX_LAYERS; i++) {
-		size_t n = strlen(on);
-		if (report.layer[i].on)
-			snprintf(on + n, sizeof(on) - n, "%s%s", n ? ", " : "", report.layer[i].name);
-		else
-			show_note(w->show, LOG_LEVEL_WARNING, WORD_PROTECTION_OFF, "protection-off",
-			          report.layer[i].name, report.layer[i].why);
-	}
-	show_note(w->show, LOG_LEVEL_INFO, WORD_PROTECTION, "protection", on, NULL);
 }
 
 static int on_signal(void *arg, int signal)
@@ -198,8 +133,9 @@ static int start_opener(struct watch *w, struct err *err)
 	if (w->args.play_only)
 		return 0;
 	/* one item more than there are sources: the rules */
-	s->items[s->n] =
-	        (struct opener_item){ .kind = OPENER_WORK, .name = "rules", .work = reload_work, .arg = &w->rules };
+	s->items[s->n] = (struct opener_item){
+		.kind = OPENER_WORK, .name = "rules", .work = reload_work, .arg = &w->rules.engine
+	};
 	return opener_start(&w->opener, s->items, s->n + 1, err);
 }
 
@@ -224,14 +160,14 @@ static int start_loop(struct watch *w, struct err *err)
 }
 
 /* Without it khien watches all the same, and begins at the end of the logs next time. */
-static void open_state(struct watch *w)
+static void open_places(struct watch *w)
 {
 	char path[4096];
 	const char *dir = w->args.state ? w->args.state : paths_state(path, sizeof(path));
 	if (!dir)
-		err_set(&w->no_state, -ENOENT, "neither HOME nor XDG_STATE_HOME says where");
+		err_set(&w->no_places, -ENOENT, "neither HOME nor XDG_STATE_HOME says where");
 	else
-		state_open(&w->state, dir, &w->no_state);
+		place_open(&w->places, dir, "watch", &w->no_places);
 }
 
 /* Up to the sandbox. The order matters: the opener is forked first, while this process is small. */
@@ -241,36 +177,46 @@ static int start(struct watch *w, struct err *err)
 	const struct sources_config config = {
 		.files = a->files.at,
 		.n_files = a->files.n,
-		.journal = !a->no_journal,
-		.syslog = a->no_syslog ? NULL : a->syslog,
+		.machine = !a->files.n,
+		.journal = !a->files.n && !a->no_journal,
+		.syslog = &a->syslog,
+		.n_syslog = !a->no_syslog,
 	};
 	struct sockaddr_storage ss;
 	socklen_t len;
 	struct engine_info info;
-	int code = config.syslog ? opener_address(config.syslog, &ss, &len, err) : 0;
+	int code = config.n_syslog ? opener_address(a->syslog, &ss, &len, err) : 0;
 	if (!code && !a->play_only)
 		code = sources_find(&w->sources, &config, err);
 	if (!code)
-		code = open_recordings(w, err);
+		code = live_recordings(&w->recordings, &w->n_recordings, a->play.at, a->play.n, err);
 	if (!code)
-		code = find_rules(w, err);
+		code = live_rules(&w->rules, a->rules.at, a->rules.n, a->mapping, a->placeholders, err);
 	if (!code)
 		code = start_opener(w, err);
 	if (!code)
-		code = engine_open(&w->engine, &w->rules, err);
+		code = engine_open(&w->engine, &w->rules.engine, err);
 	if (!code)
 		code = prepare_output(w, err);
 	if (!code)
 		code = pipe_init(&w->pipe, w->engine, w->show, err);
 	if (!code && !a->play_only)
-		open_state(w);
+		open_places(w);
 	if (!code)
 		code = start_loop(w, err);
 	if (!code)
-		code = sandbox_init(&w->sandbox, err);
+		code = sandbox_init(&w->sandbox, NULL, err);
 	if (code)
 		return code;
 	w->pipe.stop = w->loop;
+	w->taker = (struct taker){
+		.take = pipe_take,
+		.skip = pipe_skip,
+		.note = pipe_note,
+		.reached = order_reached,
+		.settled = order_settled,
+		.arg = &w->pipe,
+	};
 	engine_info(w->engine, &info);
 	show_rules(w->show, &info);
 	return 0;
@@ -279,43 +225,36 @@ static int start(struct watch *w, struct err *err)
 static void add_listener(struct watch *w, size_t item)
 {
 	struct err err = { 0 };
-	int fd = -1;
-	enum opener_kind kind = w->sources.items[item].kind;
-	const char *name = w->sources.shown[item];
-	int code = opener_open(w->opener, item, NULL, &fd, &err);
+	struct listener_config config = {
+		.kind = w->sources.items[item].kind,
+		.name = w->sources.shown[item],
+		.taker = &w->taker,
+		.loop = w->loop,
+		.clock = w->clock,
+	};
+	int code = opener_open(w->opener, item, NULL, &config.fd, &err);
 	if (code > 0)
-		code = listener_new(&w->listeners[w->n_listeners], &w->pipe, w->loop, kind, fd, name, w->clock, &err);
+		code = listener_new(&w->listeners[w->n_listeners], &config, &err);
 	if (code < 0) {
-		show_note(w->show, LOG_LEVEL_WARNING, WORD_NOT_WATCHED, "not-watched", name, err.text);
+		show_note(w->show, LOG_LEVEL_WARNING, WORD_NOT_WATCHED, "not-watched", config.name, err.text);
 		return;
 	}
 	w->n_listeners++;
-	show_note(w->show, LOG_LEVEL_INFO, WORD_WATCHING, "watching", name, NULL);
-}
-
-/* How much is read again after a restart: correlations see no further back than the longest of them. */
-static int64_t horizon(const struct ruleset *rs)
-{
-	const int64_t most = 3600LL * CLOCK_S;
-	int64_t longest = 0;
-	for (uint32_t i = 0; i < rs->n_correlations; i++)
-		if (rs->correlations[i].timespan > longest)
-			longest = rs->correlations[i].timespan;
-	return longest < most ? longest : most;
+	show_note(w->show, LOG_LEVEL_INFO, WORD_WATCHING, "watching", config.name, NULL);
 }
 
 static int open_sources(struct watch *w, struct err *err)
 {
 	const struct follow_config follow = {
-		.pipe = &w->pipe,
+		.taker = &w->taker,
 		.opener = w->opener,
 		.sources = &w->sources,
-		.state = w->state,
+		.places = w->places,
 		.clock = w->clock,
-		.horizon = horizon(w->pipe.rs),
+		.horizon = live_horizon(w->pipe.rs),
 	};
-	if (w->no_state.code)
-		show_note(w->show, LOG_LEVEL_WARNING, WORD_NO_STATE, "no-state", w->no_state.text, NULL);
+	if (w->no_places.code)
+		show_note(w->show, LOG_LEVEL_WARNING, WORD_NO_STATE, "no-state", w->no_places.text, NULL);
 	if (*w->sources.no_journal)
 		show_note(w->show, LOG_LEVEL_INFO, WORD_NOT_WATCHED, "not-watched", "journal", w->sources.no_journal);
 	for (size_t i = 0; i < w->sources.n; i++) {
@@ -338,12 +277,22 @@ static void totals(const struct watch *w, struct show_totals *t)
 	t->lag = now - oldest > POLL_EVERY * 2 ? now - oldest : 0;
 }
 
+static int poll_sources(struct watch *w, bool *more)
+{
+	order_begin(&w->pipe);
+	int code = follow_poll(w->follow, more);
+	order_end(&w->pipe);
+	for (size_t i = 0; i < w->n_listeners && !code; i++)
+		code = listener_tick(w->listeners[i]);
+	return code;
+}
+
 static int on_poll(void *arg, int what)
 {
 	struct watch *w = arg;
 	bool more = false;
-	int code = follow_poll(w->follow, &more);
-	if (!code && !follow_behind(w->follow))
+	int code = poll_sources(w, &more);
+	if (!code && !w->pipe.waiting.n && !follow_behind(w->follow))
 		code = pipe_advance(&w->pipe, clock_monotonic(w->clock));
 	if (!code)
 		code = show_advance(w->show);
@@ -355,6 +304,15 @@ static int on_poll(void *arg, int what)
 	if (more)
 		loop_soon(w->loop, on_poll);
 	return code;
+}
+
+/* All that was read is told, and where it stands is saved. */
+static int end_sources(struct watch *w)
+{
+	int code = order_settle(&w->pipe);
+	order_end(&w->pipe);
+	code = code ? code : follow_end(w->follow);
+	return code ? code : follow_save(w->follow, true);
 }
 
 static void close_sources(struct watch *w)
@@ -374,7 +332,7 @@ static int watch(struct watch *w, struct err *err)
 	if (code)
 		return code;
 	bool more = false;
-	code = follow_poll(w->follow, &more); /* says what it found before it says that it is ready */
+	code = poll_sources(w, &more); /* says what it found before it says that it is ready */
 	if (!code && !w->n_listeners && !follow_has_any(w->follow))
 		show_note(w->show, LOG_LEVEL_WARNING, WORD_NOTHING, "nothing-to-watch", NULL, NULL);
 	if (!code) {
@@ -382,7 +340,7 @@ static int watch(struct watch *w, struct err *err)
 		code = loop_run(w->loop);
 	}
 	if (!code)
-		code = follow_end(w->follow);
+		code = end_sources(w);
 	struct show_totals t;
 	totals(w, &t);
 	close_sources(w);
@@ -397,7 +355,8 @@ static int run(struct watch *w, struct err *err)
 	int code = start(w, err);
 	if (code)
 		return code;
-	enter_sandbox(w);
+	live_enter(w->sandbox, w->show);
+	w->sandbox = NULL;
 	if (w->n_recordings)
 		code = play(&w->pipe, w->recordings, w->n_recordings, w->clock, err);
 	if (code || w->args.play_only)
@@ -416,10 +375,8 @@ static void done(struct watch *w)
 	engine_free(w->engine);
 	opener_free(w->opener);
 	sources_done(&w->sources);
-	state_free(w->state);
-	for (size_t i = 0; i < w->n_recordings; i++)
-		close(w->recordings[i].fd);
-	free(w->recordings);
+	place_free(w->places);
+	live_recordings_free(w->recordings, w->n_recordings);
 	opt_list_done(&w->args.rules);
 	opt_list_done(&w->args.play);
 	opt_list_done(&w->args.files);

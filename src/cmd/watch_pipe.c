@@ -18,6 +18,7 @@ int pipe_init(struct pipe *p, const struct engine *e, struct show *show, struct 
 	randombytes_buf(p->seed, sizeof(p->seed));
 	p->on_match = pipe_match;
 	p->match_arg = p;
+	gather_init(&p->waiting);
 	code = matcher_new(&p->matcher, e, err);
 	return code ? code : pipe_restart(p, err);
 }
@@ -27,6 +28,7 @@ void pipe_done(struct pipe *p)
 	windows_free(p->windows);
 	matcher_free(p->matcher);
 	event_done(&p->event);
+	gather_done(&p->waiting);
 }
 
 uint64_t pipe_shed(const struct pipe *p)
@@ -52,7 +54,7 @@ int pipe_swap(struct pipe *p, const struct engine *e, struct pipe_kept *kept, st
 	const struct ruleset *rs = engine_ruleset(e);
 	struct pipe fresh = { 0 };
 	/* matches that wait for their turn know the old rules */
-	int code = p->settle ? p->settle(p->match_arg) : 0;
+	int code = order_settle(p);
 	if (code)
 		return err_set(err, code, "write alerts: %m");
 	code = pipe_init(&fresh, e, p->show, err);
@@ -76,6 +78,7 @@ int pipe_swap(struct pipe *p, const struct engine *e, struct pipe_kept *kept, st
 	p->matcher = fresh.matcher;
 	p->windows = fresh.windows;
 	p->event = fresh.event;
+	p->waiting = fresh.waiting;
 	free(map);
 	free(same);
 	return code ? err_set(err, code, "write alerts: %m") : 0;
@@ -114,52 +117,20 @@ int pipe_flush(struct pipe *p)
 	return windows_flush(p->windows, on_correlation, p);
 }
 
-/* The cursor of a journal entry, or nothing. */
-static struct str cursor_of(struct str entry)
-{
-	static const char name[] = "\"__CURSOR\"";
-	struct str rest = entry;
-	do { /* a message may be that word, too: the name has a colon behind it */
-		const char *p = memmem(rest.p, rest.n, name, sizeof(name) - 1);
-		if (!p)
-			return (struct str){ 0 };
-		rest = str_sub(rest, (size_t)(p - rest.p) + sizeof(name) - 1, rest.n);
-		while (rest.n && rest.p[0] == ' ')
-			rest = str_sub(rest, 1, rest.n);
-	} while (!rest.n || rest.p[0] != ':');
-	while (rest.n && (rest.p[0] == ' ' || rest.p[0] == ':'))
-		rest = str_sub(rest, 1, rest.n);
-	if (!rest.n || rest.p[0] != '"')
-		return (struct str){ 0 };
-	rest = str_sub(rest, 1, rest.n);
-	size_t n = str_find(rest, '"');
-	return n < rest.n && n < STATE_CURSOR ? str_sub(rest, 0, n) : (struct str){ 0 };
-}
-
-/*
- * khien.id of the event at hand: the same whenever it is read, also from a copy of its file that was renamed or
- * compressed; of a file's head as much goes in as stood there when the event was written.
- */
+/* khien.id of the event at hand; of one that comes once, over the network, one of its own. */
 static void event_id(struct pipe *p, unsigned char id[MATCH_ID])
 {
+	_Static_assert((int)COLLECT_ID == (int)MATCH_ID, "one id");
 	const struct origin *o = p->origin;
 	const struct record *r = p->record;
 	crypto_generichash_state h;
-	uint64_t at = o->kind == ORIGIN_FILE                      ? o->base + r->at
-	              : o->kind == ORIGIN_STREAM && !p->recording ? ++p->serial
-	                                                          : r->at;
-	const unsigned char kind = (unsigned char)(o->kind + (p->recording ? 16 : 0));
+	if (collect_event_id(o, r, id))
+		return;
+	const uint64_t at = p->recording ? r->at : ++p->serial;
+	const unsigned char kind = ORIGIN_STREAM + (p->recording ? 16 : 0);
 	crypto_generichash_init(&h, NULL, 0, MATCH_ID);
 	crypto_generichash_update(&h, &kind, 1);
-	if (o->kind == ORIGIN_JOURNAL) {
-		struct str cursor = cursor_of(r->bytes);
-		at = 0;
-		crypto_generichash_update(&h, (const unsigned char *)cursor.p, cursor.n);
-	} else if (o->kind == ORIGIN_FILE) {
-		uint32_t n = at < o->head_len ? (uint32_t)at : o->head_len;
-		crypto_generichash_update(&h, (const unsigned char *)o->head, n);
-	}
-	if (o->kind == ORIGIN_STREAM && !p->recording)
+	if (!p->recording)
 		crypto_generichash_update(&h, p->seed, sizeof(p->seed));
 	crypto_generichash_update(&h, (const unsigned char *)o->name, strlen(o->name));
 	crypto_generichash_update(&h, (const unsigned char *)&at, sizeof(at));
@@ -171,9 +142,9 @@ void pipe_alert_id(const struct ruleset *rs, const struct match *m, char id[2 * 
 {
 	unsigned char both[2 * MATCH_ID], out[MATCH_ID];
 	struct str rule = ruleset_text(rs, m->rule->id);
-	state_hash(both, rule.n ? rule : ruleset_text(rs, m->rule->title));
+	place_hash(both, rule.n ? rule : ruleset_text(rs, m->rule->title));
 	memcpy(both + MATCH_ID, m->id, MATCH_ID);
-	state_hash(out, (struct str){ (const char *)both, sizeof(both) });
+	place_hash(out, (struct str){ (const char *)both, sizeof(both) });
 	sodium_bin2hex(id, 2 * MATCH_ID + 1, out, sizeof(out));
 }
 
@@ -186,38 +157,15 @@ static int64_t credible(const struct pipe *p, int64_t time)
 	return !p->recording && time > p->now + AHEAD ? p->now : time;
 }
 
-/* The framer counts lines from where it began to read. */
 static int on_match(void *arg, const struct match *m)
 {
 	struct pipe *p = arg;
-	const struct origin *o = p->origin;
 	struct match at = *m;
 	at.time = credible(p, m->time);
-	at.line = o->line_base == LINE_UNKNOWN ? 0 : m->line + o->line_base;
-	at.known = o->kind == ORIGIN_JOURNAL ? *o->until.at != 0 : o->base + p->record->at < o->known;
+	at.line = collect_line(p->origin, m->line); /* the framer counts from where it began to read */
+	at.known = p->known;
 	event_id(p, at.id);
 	return p->on_match(p->match_arg, &at);
-}
-
-/* Behind this entry the journal is news again. */
-static void leave_known(struct origin *o, const struct record *r)
-{
-	if (str_eq(cursor_of(r->bytes), str_from(o->until.at)))
-		*o->until.at = '\0';
-}
-
-/* Where the batch leaves its origin. */
-static void mark_origin(struct origin *o, const struct batch *b, struct event *ev, bool parsed)
-{
-	const struct record *last = &b->records[b->n_records - 1];
-	int64_t time = parsed ? credible(o->pipe, event_time(ev)) : 0;
-	o->time = time ? time : o->time ? o->time : b->now;
-	if (o->kind != ORIGIN_JOURNAL)
-		return;
-	struct str cursor = cursor_of(last->bytes);
-	memcpy(o->at.at, cursor.p ? cursor.p : "", cursor.n);
-	o->at.at[cursor.n] = '\0';
-	o->at.time = o->time;
 }
 
 /*
@@ -235,10 +183,9 @@ static void correct_zone(struct event *ev, int64_t now)
 		ev->time -= zone;
 }
 
-int pipe_batch(void *arg, struct batch *b)
+int pipe_take(void *arg, struct origin *o, struct batch *b)
 {
-	struct origin *o = arg;
-	struct pipe *p = o->pipe;
+	struct pipe *p = arg;
 	bool parsed = false;
 	int code = 0;
 	p->origin = o;
@@ -248,31 +195,47 @@ int pipe_batch(void *arg, struct batch *b)
 		p->record = &b->records[i];
 		parsed = !batch_parse(b, i, &p->event, &err);
 		if (!parsed) {
-			pipe_skip(arg, o->name, b->records[i].line, err.text);
+			pipe_skip(p, o, b->records[i].line, err.text);
 			continue;
 		}
 		if (!p->recording)
 			correct_zone(&p->event, b->now);
-		if (*o->until.at && event_time(&p->event) > o->until.time + CLOCK_S)
-			*o->until.at = '\0'; /* that entry is gone from the journal */
+		p->known = collect_known(o, p->record, event_time(&p->event));
 		p->events++;
 		code = matcher_run(p->matcher, &p->event, on_match, p);
-		if (*o->until.at)
-			leave_known(o, p->record);
 	}
-	if (b->n_records)
-		mark_origin(o, b, &p->event, parsed);
+	int64_t time = parsed ? credible(p, event_time(&p->event)) : 0;
+	o->time = time ? time : o->time;
 	batch_free(b);
 	return !code && p->recording && p->stop && loop_stopped(p->stop) ? -ECANCELED : code;
 }
 
-void pipe_skip(void *arg, const char *name, uint64_t line, const char *reason)
+void pipe_skip(void *arg, struct origin *o, uint64_t line, const char *reason)
 {
-	struct origin *o = arg;
-	o->pipe->skipped++;
+	struct pipe *p = arg;
+	p->skipped++;
 	/* The first of each origin is told, all are counted: a broken writer must not drown the alerts. */
 	if (o->skip_told)
 		return;
 	o->skip_told = true;
-	show_note(o->pipe->show, LOG_LEVEL_WARNING, WORD_SKIPPED, "skipped", name, reason);
+	show_note(p->show, LOG_LEVEL_WARNING, WORD_SKIPPED, "skipped", o->name, reason);
+}
+
+void pipe_note(void *arg, enum log_level level, enum collect_note what, const char *a, const char *b)
+{
+	static const struct {
+		enum word word;
+		const char *event;
+	} told[N_COLLECT_NOTES] = {
+		[NOTE_WATCHING] = { WORD_WATCHING, "watching" },
+		[NOTE_BACK] = { WORD_BACK, "watching" },
+		[NOTE_NOT_WATCHED] = { WORD_NOT_WATCHED, "not-watched" },
+		[NOTE_CATCHING_UP] = { WORD_CATCHING_UP, "catching-up" },
+		[NOTE_EMPTIED] = { WORD_CATCHING_UP, "emptied" },
+		[NOTE_MAY_BE_LOST] = { WORD_MAY_BE_LOST, "may-be-lost" },
+		[NOTE_NO_PLACES] = { WORD_NO_STATE, "no-state" },
+		[NOTE_TURNED_AWAY] = { WORD_NOT_WATCHED, "turned-away" },
+	};
+	const struct pipe *p = arg;
+	show_note(p->show, level, told[what].word, told[what].event, a, b);
 }

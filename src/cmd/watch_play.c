@@ -1,8 +1,24 @@
 #include "cmd/watch.h"
 
-#include "match/gather.h"
-
 #include <errno.h>
+
+/* What a framer calls; arg is a struct played. */
+struct played {
+	struct pipe *pipe;
+	struct origin origin;
+};
+
+static int take(void *arg, struct batch *b)
+{
+	struct played *of = arg;
+	return pipe_take(of->pipe, &of->origin, b);
+}
+
+static void skip(void *arg, const char *name, uint64_t line, const char *reason)
+{
+	struct played *of = arg;
+	pipe_skip(of->pipe, &of->origin, line, reason);
+}
 
 int play(struct pipe *p, const struct recording *r, size_t n, const struct clock *clock, struct err *err)
 {
@@ -13,9 +29,9 @@ int play(struct pipe *p, const struct recording *r, size_t n, const struct clock
 	p->match_arg = &g;
 	p->recording = true;
 	for (size_t i = 0; i < n && !code; i++) {
-		struct origin o = { .pipe = p, .name = r[i].name };
+		struct played of = { .pipe = p, .origin.name = r[i].name };
 		struct framer_config config = {
-			.origin = r[i].name, .now = clock_wall(clock), .sink = pipe_batch, .skip = pipe_skip, .arg = &o
+			.origin = r[i].name, .now = clock_wall(clock), .sink = take, .skip = skip, .arg = &of
 		};
 		struct intake_counts counts;
 		show_note(p->show, LOG_LEVEL_INFO, WORD_PLAYING, "playing", r[i].name, NULL);

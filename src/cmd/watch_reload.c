@@ -48,7 +48,7 @@ static int compile(const struct engine_config *config, void **block, size_t *siz
 	int code = rule_read(&texts, &config->rules, err);
 	if (code)
 		return code;
-	code = sandbox_init(&sandbox, err);
+	code = sandbox_init(&sandbox, NULL, err);
 	if (!code) {
 		sandbox_enter(sandbox, &report);
 		code = engine_open_texts(&e, &here, &texts, err);

@@ -165,7 +165,8 @@ static int tell(void *arg, enum group_news news, const struct group *g, const st
 	s->alerts += news == GROUP_NEW || news == GROUP_ALONE;
 	render(s, news, g, m);
 	clear_live(s);
-	return term_write(STDOUT_FILENO, buf_str(&s->out));
+	int code = term_write(STDOUT_FILENO, buf_str(&s->out));
+	return code || !s->c.also || s->recording || !g ? code : s->c.also(s->c.also_arg, news, g, m);
 }
 
 int show_alert(struct show *s, const struct match *m, bool recording)

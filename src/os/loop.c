@@ -7,7 +7,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-enum { MAX_WATCHES = 512, MAX_TIMERS = 8, BURST = 32 };
+enum { MAX_WATCHES = 2048, MAX_TIMERS = 8, BURST = 32 };
 
 struct watch {
 	int fd; /* -1: free */
@@ -27,6 +27,8 @@ struct loop {
 	bool stopped;
 	loop_fn *on_signal;
 	void *signal_arg;
+	int (*before)(void *arg);
+	void *before_arg;
 	struct watch watches[MAX_WATCHES];
 	struct timer timers[MAX_TIMERS];
 	size_t n_watches, n_timers; /* n_watches: slots ever used */
@@ -71,6 +73,16 @@ int loop_watch(struct loop *l, int fd, loop_fn *fn, void *arg, struct err *err)
 	if (i == l->n_watches)
 		l->n_watches++;
 	return 0;
+}
+
+void loop_writable(struct loop *l, int fd, bool on)
+{
+	for (size_t i = 0; i < l->n_watches; i++) {
+		if (l->watches[i].fd != fd)
+			continue;
+		struct epoll_event e = { .events = EPOLLIN | (on ? EPOLLOUT : 0), .data.u64 = i };
+		epoll_ctl(l->epoll, EPOLL_CTL_MOD, fd, &e);
+	}
 }
 
 void loop_unwatch(struct loop *l, int fd)
@@ -145,11 +157,19 @@ static int run_timers(struct loop *l, int *wait)
 	return 0;
 }
 
+void loop_before(struct loop *l, int (*fn)(void *arg), void *arg)
+{
+	l->before = fn;
+	l->before_arg = arg;
+}
+
 int loop_run(struct loop *l)
 {
 	struct epoll_event events[BURST];
 	while (!l->stopped) {
 		int wait, code = run_timers(l, &wait);
+		if (!code && l->before && !l->stopped)
+			code = l->before(l->before_arg);
 		if (code || l->stopped)
 			return code;
 		int n = epoll_wait(l->epoll, events, BURST, wait);

@@ -15,8 +15,10 @@ typedef int loop_fn(void *arg, int what);
 int loop_new(struct loop **ret, const struct clock *clock, struct err *err);
 void loop_free(struct loop *l);
 
-/* Calls fn while fd has something to read, or its other end is gone. Not for regular files. At most 512 descriptors. */
+/* Calls fn while fd has something to read, or its other end is gone. Not for regular files. At most 2,048 descriptors. */
 int loop_watch(struct loop *l, int fd, loop_fn *fn, void *arg, struct err *err);
+/* Whether fn is called while fd takes bytes, too. */
+void loop_writable(struct loop *l, int fd, bool on);
 /* Call it before closing the descriptor; also from within fn. */
 void loop_unwatch(struct loop *l, int fd);
 /* Calls fn every so many µs. A late call is made once, not caught up. At most 8 timers. */
@@ -26,6 +28,8 @@ void loop_soon(struct loop *l, loop_fn *fn);
 /* From now on these signals (ends with 0) come as calls of fn, for the whole thread. */
 int loop_signals(struct loop *l, const int *signals, loop_fn *fn, void *arg, struct err *err);
 
+/* Calls fn each time before it waits. A loop_fn's results. One only. */
+void loop_before(struct loop *l, int (*fn)(void *arg), void *arg);
 /* Runs until loop_stop() or until a function returns non-zero, which it returns. */
 int loop_run(struct loop *l);
 void loop_stop(struct loop *l);

@@ -21,7 +21,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { BACKLOG = 64, RECEIVE_BYTES = 4 << 20 };
+enum { BACKLOG = 1024, RECEIVE_BYTES = 8 << 20 };
 
 enum what { OPEN, OPEN_MATCH, OPEN_ROTATED, RESUME, TELL_MATCH };
 
@@ -195,9 +195,12 @@ static int open_socket(const struct opener_item *item, struct err *err)
 	int fd = socket(ss.ss_family, (udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return err_set(err, -errno, "%m");
-	const int one = 1, bytes = RECEIVE_BYTES;
-	if (udp) { /* room for bursts, and the kernel's count of what it dropped */
-		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
+	const int one = 1, zero = 0, bytes = RECEIVE_BYTES;
+	if (ss.ss_family == AF_INET6) /* whatever this machine's default is */
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof(zero));
+	if (udp) { /* room for bursts, beyond the machine's bound if it may be, and the kernel's count of what it dropped */
+		if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes)))
+			setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
 		setsockopt(fd, SOL_SOCKET, SO_RXQ_OVFL, &one, sizeof(one));
 	} else {
 		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
@@ -295,7 +298,8 @@ static int serve(struct server *s, const struct request *rq, struct reply *re, s
 	switch (item->kind) {
 	case OPENER_FILE: return open_file(item, rq, re, err);
 	case OPENER_UDP:
-	case OPENER_TCP: return open_socket(item, err);
+	case OPENER_TCP:
+	case OPENER_TLS: return open_socket(item, err);
 	case OPENER_CHILD: return open_child(item, "", &s->pids[rq->item], err);
 	case OPENER_WORK: return open_work(item, &s->pids[rq->item], err);
 	case OPENER_PATTERN: break;

@@ -18,13 +18,21 @@
 #include <sys/socket.h>
 #include <sys/types.h>
 
-enum opener_kind { OPENER_FILE, OPENER_UDP, OPENER_TCP, OPENER_CHILD, OPENER_PATTERN, OPENER_WORK };
+enum opener_kind {
+	OPENER_FILE,
+	OPENER_UDP,
+	OPENER_TCP,
+	OPENER_TLS, /* as TCP; what is spoken there is the caller's */
+	OPENER_CHILD,
+	OPENER_PATTERN,
+	OPENER_WORK,
+};
 
 enum { OPENER_TEXT = 1024 }; /* of a name or cursor, with its NUL */
 
 struct opener_item {
 	enum opener_kind kind;
-	const char *name; /* FILE: absolute path, opened without following symbolic links; UDP, TCP: "ADDR:PORT";
+	const char *name; /* FILE: absolute path, opened without following symbolic links; UDP, TCP, TLS: "ADDR:PORT";
 	                  * PATTERN: of absolute paths, as glob(3) and fnmatch(3) read it */
 	const char *link; /* FILE: the symbolic link that led to `name`, absolute, or NULL. Where it leads now is opened
 	                   * instead, as long as that lies in the folder of either */
@@ -67,7 +75,10 @@ int opener_resume(struct opener *o, size_t item, const char *cursor, int *fd, st
 /* Ends the opener and what it runs. */
 void opener_free(struct opener *o);
 
-/* Splits "127.0.0.1:5514", "[::1]:5514". 0 or -EINVAL. For checking what a person wrote. */
+/*
+ * Splits "127.0.0.1:5514", "[::1]:5514"; "[::]:514" is every address of the machine, IPv4 too. 0 or -EINVAL. For
+ * checking what a person wrote.
+ */
 int opener_address(const char *text, struct sockaddr_storage *ret, socklen_t *len, struct err *err);
 
 #endif

@@ -76,14 +76,17 @@ static void test_sockets(void **state)
 	int s = socket(AF_INET, SOCK_STREAM, 0), type;
 	assert_int_equal(bind(s, (struct sockaddr *)&in, sizeof(in)), 0);
 	assert_int_equal(getsockname(s, (struct sockaddr *)&in, &len), 0);
-	char address[32];
+	char address[32], every[32];
 	snprintf(address, sizeof(address), "127.0.0.1:%u", ntohs(in.sin_port));
 	const struct opener_item items[] = { { .kind = OPENER_TCP, .name = address },
-		                             { .kind = OPENER_UDP, .name = address } };
+		                             { .kind = OPENER_UDP, .name = address },
+		                             { .kind = OPENER_TLS, .name = address },
+		                             { .kind = OPENER_TLS, .name = every } };
 	struct opener *o;
 	struct err err = { 0 };
 	int fd;
-	assert_int_equal(opener_start(&o, items, 2, &err), 0);
+	snprintf(every, sizeof(every), "[::]:%u", ntohs(in.sin_port));
+	assert_int_equal(opener_start(&o, items, ARRAY_LEN(items), &err), 0);
 	assert_int_equal(opener_open(o, 0, NULL, &fd, &err), -EADDRINUSE);
 	close(s);
 	assert_int_equal(opener_open(o, 0, NULL, &fd, &err), 1);
@@ -94,7 +97,21 @@ static void test_sockets(void **state)
 	assert_int_equal(opener_open(o, 1, NULL, &fd, &err), 1);
 	assert_int_equal(getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len), 0);
 	assert_int_equal(type, SOCK_DGRAM);
+	assert_int_equal(getsockopt(fd, SOL_SOCKET, SO_RXQ_OVFL, &type, &len), 0);
+	assert_int_equal(type, 1); /* what it drops is counted */
 	close(fd);
+	assert_int_equal(opener_open(o, 2, NULL, &fd, &err), 1);
+	assert_int_equal(getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &type, &len), 0);
+	assert_int_equal(type, 1);
+	close(fd);
+	if (opener_open(o, 3, NULL, &fd, &err) == 1) {
+		/* every address is IPv4's, too, whatever this machine's default is */
+		assert_int_equal(getsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &type, &len), 0);
+		assert_int_equal(type, 0);
+		close(fd);
+	} else {
+		assert_int_equal(err.code, -EAFNOSUPPORT); /* a kernel without IPv6 */
+	}
 	opener_free(o);
 }
 

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <pwd.h>
 #include <seccomp.h>
 #include <stdio.h>
@@ -26,10 +27,14 @@
 #endif
 
 struct sandbox {
-	bool root; /* has to become somebody else */
+	bool root; /* has to become somebody else, or to give up what root may */
+	bool stays;
 	bool has_user;
+	char user[32];
 	uid_t uid;
 	gid_t gid;
+	unsigned may;
+	int dir;                /* SANDBOX_FILES, else -1 */
 	scmp_filter_ctx filter; /* NULL: none */
 	int filter_code;        /* why */
 };
@@ -51,19 +56,51 @@ static const int allowed[] = {
 };
 /* clang-format on */
 
+/* SANDBOX_SERVE: sockets that are there, and those that accept() gives. */
+static const int to_serve[] = {
+	SCMP_SYS(sendto),     SCMP_SYS(sendmsg),         SCMP_SYS(shutdown),    SCMP_SYS(getsockopt),
+	SCMP_SYS(setsockopt), SCMP_SYS(getpeername),     SCMP_SYS(getsockname), SCMP_SYS(accept),
+	SCMP_SYS(fcntl),      SCMP_SYS(sendfile),        SCMP_SYS(eventfd2),    SCMP_SYS(epoll_create1),
+	SCMP_SYS(getrusage),  SCMP_SYS(timerfd_settime),
+};
+
+/* SANDBOX_FILES: Landlock says which. */
+static const int to_keep[] = {
+	SCMP_SYS(openat),          SCMP_SYS(open),       SCMP_SYS(access),    SCMP_SYS(faccessat),
+	SCMP_SYS(faccessat2),      SCMP_SYS(stat),       SCMP_SYS(lstat),     SCMP_SYS(newfstatat),
+	SCMP_SYS(statx),           SCMP_SYS(statfs),     SCMP_SYS(fstatfs),   SCMP_SYS(readlink),
+	SCMP_SYS(getcwd),          SCMP_SYS(getdents64), SCMP_SYS(mkdir),     SCMP_SYS(mkdirat),
+	SCMP_SYS(rmdir),           SCMP_SYS(unlink),     SCMP_SYS(unlinkat),  SCMP_SYS(rename),
+	SCMP_SYS(renameat),        SCMP_SYS(renameat2),  SCMP_SYS(ftruncate), SCMP_SYS(fallocate),
+	SCMP_SYS(fsync),           SCMP_SYS(flock),      SCMP_SYS(fcntl),     SCMP_SYS(fchmod),
+	SCMP_SYS(utimensat),       SCMP_SYS(pwritev),    SCMP_SYS(preadv),    SCMP_SYS(copy_file_range),
+	SCMP_SYS(sync_file_range), SCMP_SYS(umask),      SCMP_SYS(uname),     SCMP_SYS(getegid),
+	SCMP_SYS(getrusage),       SCMP_SYS(fchown), /* SQLite, as root: its log belongs to whom the database does */
+};
+
 /* What a library may try and does without: it fails instead of ending the process. */
 static const int refused[] = {
 	SCMP_SYS(openat), SCMP_SYS(open), SCMP_SYS(access), SCMP_SYS(faccessat), SCMP_SYS(readlink), SCMP_SYS(stat),
 };
 
-static int add_rules(scmp_filter_ctx f)
+/* System calls that this machine's kind doesn't have carry negative numbers. */
+static int add_calls(scmp_filter_ctx f, uint32_t action, const int *calls, size_t n)
 {
 	int code = 0;
-	/* system calls that this machine's kind doesn't have carry negative numbers */
-	for (size_t i = 0; i < ARRAY_LEN(allowed) && !code; i++)
-		code = allowed[i] < 0 ? 0 : seccomp_rule_add(f, SCMP_ACT_ALLOW, allowed[i], 0);
-	for (size_t i = 0; i < ARRAY_LEN(refused) && !code; i++)
-		code = refused[i] < 0 ? 0 : seccomp_rule_add(f, SCMP_ACT_ERRNO(EACCES), refused[i], 0);
+	for (size_t i = 0; i < n && !code; i++)
+		code = calls[i] < 0 ? 0 : seccomp_rule_add(f, action, calls[i], 0);
+	return code;
+}
+
+static int add_rules(scmp_filter_ctx f, unsigned may)
+{
+	int code = add_calls(f, SCMP_ACT_ALLOW, allowed, ARRAY_LEN(allowed));
+	if (!code && may & SANDBOX_SERVE)
+		code = add_calls(f, SCMP_ACT_ALLOW, to_serve, ARRAY_LEN(to_serve));
+	if (!code && may & SANDBOX_FILES)
+		code = add_calls(f, SCMP_ACT_ALLOW, to_keep, ARRAY_LEN(to_keep));
+	else if (!code)
+		code = add_calls(f, SCMP_ACT_ERRNO(EACCES), refused, ARRAY_LEN(refused));
 	/* memory, but none that can be run */
 	const struct scmp_arg_cmp no_exec = SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0);
 	if (!code)
@@ -95,7 +132,7 @@ static int build_filter(struct sandbox *s)
 		return -ENOMEM;
 	int code = seccomp_attr_set(s->filter, SCMP_FLTATR_CTL_TSYNC, 1);
 	if (!code)
-		code = add_rules(s->filter);
+		code = add_rules(s->filter, s->may);
 	if (code) {
 		seccomp_release(s->filter);
 		s->filter = NULL;
@@ -103,27 +140,60 @@ static int build_filter(struct sandbox *s)
 	return code;
 }
 
-int sandbox_init(struct sandbox **ret, struct err *err)
+static void find_user(struct sandbox *s, const char *name)
 {
+	const struct passwd *pw = NULL;
+	if (s->has_user || !name || !(pw = getpwnam(name)))
+		return;
+	s->has_user = true;
+	s->uid = pw->pw_uid;
+	s->gid = pw->pw_gid;
+	snprintf(s->user, sizeof(s->user), "user %s", name);
+}
+
+int sandbox_init(struct sandbox **ret, const struct sandbox_config *config, struct err *err)
+{
+	static const struct sandbox_config narrow = { .user = "nobody" };
+	const struct sandbox_config *c = config ? config : &narrow;
 	struct sandbox *s = calloc(1, sizeof(*s));
 	if (!s)
 		return err_set(err, -ENOMEM, "sandbox: %m");
+	s->dir = -1;
+	s->may = c->may;
 	s->root = geteuid() == 0 || getuid() == 0;
-	const struct passwd *nobody = s->root ? getpwnam("nobody") : NULL;
-	if (nobody) {
-		s->has_user = true;
-		s->uid = nobody->pw_uid;
-		s->gid = nobody->pw_gid;
+	s->stays = !c->user;
+	snprintf(s->user, sizeof(s->user), "user nobody");
+	if (s->root && !s->stays) {
+		find_user(s, c->user);
+		find_user(s, "nobody");
+	}
+	if (c->may & SANDBOX_FILES) {
+		s->dir = open(c->dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (s->dir < 0) {
+			int code = err_set(err, -errno, "open the folder '%s': %m", c->dir);
+			free(s);
+			return code;
+		}
 	}
 	s->filter_code = SANITIZED ? 0 : build_filter(s);
 	*ret = s;
 	return 0;
 }
 
-static int become_nobody(const struct sandbox *s)
+/* Root that may do no more than whom its files belong to. */
+static int drop_capabilities(void)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = { 0 };
+	return syscall(SYS_capset, &head, none) ? -errno : 0;
+}
+
+static int become_user(const struct sandbox *s)
 {
 	if (!s->root)
 		return 0;
+	if (s->stays)
+		return drop_capabilities();
 	if (!s->has_user)
 		return -ENOENT;
 	if (setgroups(0, NULL) || setresgid(s->gid, s->gid, s->gid) || setresuid(s->uid, s->uid, s->uid))
@@ -137,10 +207,37 @@ struct landlock_attr {
 	uint64_t fs, net, scoped;
 };
 
-static int enter_landlock(void)
+struct landlock_below {
+	uint64_t fs;
+	int32_t dir;
+} __attribute__((packed));
+
+/* All but running them and making devices, sockets and links. */
+static int permit_files(int ruleset, int dir, uint64_t handled)
+{
+	enum {
+		WRITE_FILE = 1 << 1,
+		READ_FILE = 1 << 2,
+		READ_DIR = 1 << 3,
+		REMOVE_DIR = 1 << 4,
+		REMOVE_FILE = 1 << 5,
+		MAKE_DIR = 1 << 7,
+		MAKE_REG = 1 << 8,
+		REFER = 1 << 13,
+		TRUNCATE = 1 << 14
+	};
+	const struct landlock_below below = {
+		.fs = handled & (WRITE_FILE | READ_FILE | READ_DIR | REMOVE_DIR | REMOVE_FILE | MAKE_DIR | MAKE_REG |
+		                 REFER | TRUNCATE),
+		.dir = dir,
+	};
+	return syscall(SYS_landlock_add_rule, ruleset, 1 /* LANDLOCK_RULE_PATH_BENEATH */, &below, 0) ? -errno : 0;
+}
+
+static int enter_landlock(int dir)
 {
 	/* File system rights that each ABI knows (include/uapi/linux/landlock.h): execute ... make_sym, refer, truncate,
-	 * ioctl_dev. All are handled, none is given: descriptors held already go on working. */
+	 * ioctl_dev. All are handled, and none is given but below `dir`: descriptors held already go on working. */
 	static const uint64_t fs[] = { 0, 0x1fff, 0x3fff, 0x7fff, 0x7fff, 0xffff };
 	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, 1 /* LANDLOCK_CREATE_RULESET_VERSION */);
 	if (abi < 1)
@@ -154,14 +251,16 @@ static int enter_landlock(void)
 	int fd = (int)syscall(SYS_landlock_create_ruleset, &attr, size, 0);
 	if (fd < 0)
 		return -errno;
-	int code = syscall(SYS_landlock_restrict_self, fd, 0) ? -errno : 0;
+	int code = dir >= 0 ? permit_files(fd, dir, attr.fs) : 0;
+	if (!code && syscall(SYS_landlock_restrict_self, fd, 0))
+		code = -errno;
 	close(fd);
 	return code;
 }
 
 static void note(struct sandbox_report *report, enum sandbox_layer layer, const char *name, int code, const char *why)
 {
-	report->layer[layer].name = name;
+	snprintf(report->layer[layer].name, sizeof(report->layer[layer].name), "%s", name);
 	report->layer[layer].on = !code && !why;
 	snprintf(report->layer[layer].why, sizeof(report->layer[layer].why), "%s",
 	         why    ? why
@@ -173,14 +272,14 @@ void sandbox_enter(struct sandbox *s, struct sandbox_report *report)
 {
 	static const char sanitized[] = "this build has sanitizers in it";
 	*report = (struct sandbox_report){ 0 };
-	int code = become_nobody(s);
-	note(report, SANDBOX_USER, s->root ? "user nobody" : "unprivileged user", code,
-	     code == -ENOENT ? "there is no user 'nobody'" : NULL);
+	const char *who = !s->root ? "unprivileged user" : s->stays ? "root without capabilities" : s->user;
+	int code = become_user(s);
+	note(report, SANDBOX_USER, who, code, code == -ENOENT ? "there is no such user" : NULL);
 	code = prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ? -errno : 0;
 	note(report, SANDBOX_NO_NEW_PRIVS, "no_new_privs", code, NULL);
 	/* at its end the leak checker looks at this process from a thread of its own, through /proc */
 	prctl(PR_SET_DUMPABLE, SANITIZED, 0, 0, 0);
-	code = SANITIZED ? 0 : enter_landlock();
+	code = SANITIZED ? 0 : enter_landlock(s->dir);
 	note(report, SANDBOX_LANDLOCK, "Landlock", code,
 	     SANITIZED                                ? sanitized
 	     : code == -ENOSYS || code == -EOPNOTSUPP ? "this kernel has it not, or switched off"
@@ -189,5 +288,7 @@ void sandbox_enter(struct sandbox *s, struct sandbox_report *report)
 	note(report, SANDBOX_SECCOMP, "seccomp", code, SANITIZED ? sanitized : NULL);
 	if (s->filter)
 		seccomp_release(s->filter);
+	if (s->dir >= 0)
+		close(s->dir);
 	free(s);
 }

@@ -17,7 +17,7 @@ enum sandbox_layer { SANDBOX_USER, SANDBOX_NO_NEW_PRIVS, SANDBOX_LANDLOCK, SANDB
 
 struct sandbox_report {
 	struct {
-		const char *name; /* "user nobody", ... */
+		char name[40]; /* "user nobody", ... */
 		bool on;
 		char why[96]; /* why it is off */
 	} layer[SANDBOX_LAYERS];
@@ -25,7 +25,21 @@ struct sandbox_report {
 
 struct sandbox;
 
-int sandbox_init(struct sandbox **ret, struct err *err);
+/* What it may do beside reading, writing, waiting and memory. */
+enum {
+	SANDBOX_SERVE = 1, /* take and answer network connections on sockets that it has */
+	SANDBOX_FILES = 2, /* anything with the files below `dir`, but run them */
+};
+
+struct sandbox_config {
+	const char *
+	        user; /* who to become where this is root: the first of user and "nobody" that exists. NULL: stay root */
+	const char *dir; /* SANDBOX_FILES */
+	unsigned may;
+};
+
+/* config NULL: nobody, and nothing more. */
+int sandbox_init(struct sandbox **ret, const struct sandbox_config *config, struct err *err);
 /* Frees s. Threads that run already are held to the filter too. */
 void sandbox_enter(struct sandbox *s, struct sandbox_report *report);
 

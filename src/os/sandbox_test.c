@@ -12,13 +12,13 @@
 #include <cmocka.h>
 
 /* Runs fn in a process inside the sandbox; its exit status, or -signal. */
-static int inside(int (*fn)(const struct sandbox_report *report))
+static int inside_of(const struct sandbox_config *config, int (*fn)(const struct sandbox_report *report))
 {
 	pid_t pid = fork();
 	if (pid == 0) {
 		struct sandbox *s = NULL;
 		struct sandbox_report report;
-		if (sandbox_init(&s, NULL) || !s)
+		if (sandbox_init(&s, config, NULL) || !s)
 			_exit(99);
 		sandbox_enter(s, &report);
 		_exit(fn(&report));
@@ -28,12 +28,17 @@ static int inside(int (*fn)(const struct sandbox_report *report))
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
 }
 
+static int inside(int (*fn)(const struct sandbox_report *report))
+{
+	return inside_of(NULL, fn);
+}
+
 static int layers(const struct sandbox_report *report)
 {
 	int on = 0;
 	for (size_t i = 0; i < SANDBOX_LAYERS; i++) {
 		/* what is off says why */
-		if (!report->layer[i].name || report->layer[i].on == (*report->layer[i].why != '\0'))
+		if (!*report->layer[i].name || report->layer[i].on == (*report->layer[i].why != '\0'))
 			return 64;
 		on |= report->layer[i].on << i;
 	}
@@ -106,7 +111,7 @@ static int landlock_alone(void)
 	int s = socket(AF_INET, SOCK_STREAM, 0);
 	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, 1);
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-	if (enter_landlock())
+	if (enter_landlock(-1))
 		return 77;
 	int had = open("/etc/passwd", O_RDONLY) >= 0 || errno != EACCES;
 	had |= (mkdir("/tmp/khien-landlock-test", 0700) == 0 || errno != EACCES) << 1;
@@ -149,6 +154,56 @@ static void test_work_goes_on(void **state)
 	assert_int_equal(inside(daily_work), 0);
 }
 
+static char folder[] = "/tmp/khien-sandbox-XXXXXX";
+
+/* What a store does; and nothing outside of its folder. */
+static int keep_files(const struct sandbox_report *report)
+{
+	char path[128], other[128];
+	snprintf(path, sizeof(path), "%s/sub", folder);
+	if (mkdir(path, 0700))
+		return 1;
+	snprintf(path, sizeof(path), "%s/sub/a", folder);
+	snprintf(other, sizeof(other), "%s/b", folder);
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = 1 };
+	struct stat st;
+	if (fd < 0 || write(fd, "x", 1) != 1 || fallocate(fd, 0, 0, 4096) || fsync(fd) || ftruncate(fd, 8) ||
+	    fcntl(fd, F_SETLK, &lock) || rename(path, other) || stat(other, &st) || st.st_size != 8 || unlink(other))
+		return 2;
+	snprintf(path, sizeof(path), "%s/sub", folder);
+	if (rmdir(path))
+		return 3;
+	if (report->layer[SANDBOX_LANDLOCK].on && (open("/etc/passwd", O_RDONLY | O_CLOEXEC) >= 0 || errno != EACCES))
+		return 4;
+	return 0;
+}
+
+static void test_files_of_its_own(void **state)
+{
+	assert_non_null(mkdtemp(folder));
+	const struct sandbox_config config = { .dir = folder, .may = SANDBOX_FILES };
+	assert_int_equal(inside_of(&config, keep_files), 0);
+	const struct sandbox_config gone = { .dir = "/nonexistent", .may = SANDBOX_FILES };
+	assert_int_equal(inside_of(&gone, keep_files), 99);
+	assert_int_equal(rmdir(folder), 0);
+}
+
+static int no_capabilities(const struct sandbox_report *report)
+{
+	return getuid() == 0 && setgid(12345) == 0 ? 1 : 0;
+}
+
+static void test_root_that_stays(void **state)
+{
+	const struct sandbox_config config = { .may = SANDBOX_SERVE };
+	assert_int_equal(inside_of(&config, daily_work), 0);
+	if (geteuid() != 0)
+		skip_because("not root");
+	/* with seccomp off it is refused, else it ends the process */
+	assert_true(inside_of(&config, no_capabilities) != 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -158,6 +213,8 @@ int main(void)
 		cmocka_unit_test(test_not_root),
 		cmocka_unit_test(test_system_calls_are_shut),
 		cmocka_unit_test(test_work_goes_on),
+		cmocka_unit_test(test_files_of_its_own),
+		cmocka_unit_test(test_root_that_stays),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

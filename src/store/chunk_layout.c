@@ -1,0 +1,493 @@
+/*
+ * Texts that are made by programs: the same words around changing ones, many of which other columns of the row have,
+ * too. A text is taken apart into its layout - what it says, with a mark in the place of what changes - and what
+ * changes, much as an event is into its shape and its scalars:
+ *
+ *   MARK_VARIABLE       a word with a digit in it; those of one place in one layout are coded like a column, those of
+ *                       layouts that are rare all together
+ *   MARK_REFERENCE + i  what the i-th of a few other columns has in this row
+ *
+ * Words are those of store/bloom.h: marks replace whole ones, so that a text's words are those of its parts. (Where
+ * only the text with its escapes undone shows what its words are, they are added for themselves.)
+ */
+#include "store/bloom.h"
+#include "store/chunk_codec.h"
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+enum {
+	MARK_VARIABLE = 1,
+	MARK_REFERENCE = 2,
+	REFERENCES = 12,
+	REFERENCE_MIN = 3,
+	REFERENCE_MAX = 512 /* bytes of a text */
+};
+enum { LAYOUTS = 2048, OFTEN = 32 /* uses of a layout from which on its variables are columns of their own */ };
+enum { TEXT_MAX = 8192 /* bytes of a text; longer ones are one variable */ };
+
+struct layout {
+	uint32_t hash, at, n;
+	uint32_t uses, variables;
+	uint32_t places; /* number of the first of its places */
+};
+
+struct layouts {
+	struct put *put;
+	uint32_t references[REFERENCES], n_references; /* columns */
+	uint16_t begins[256];                          /* by byte: which references' texts begin with it, in this row */
+	struct str texts[REFERENCES];                  /* of the references in this row */
+	struct layout *all;
+	uint32_t n, most, *slots, n_slots; /* hash table: a layout and 1 */
+	char *text;                        /* of all layouts, TEXT_MAX free behind them */
+	uint32_t text_n, text_room;
+	uint32_t *layout_of; /* of each value */
+	struct chunk_scalar *variables;
+	uint32_t n_variables, variables_room;
+	uint64_t size; /* bytes of the variables */
+};
+
+/* --- which columns to refer to: those whose texts stand in a sample's --- */
+
+static bool stands_in(struct str text, struct str part)
+{
+	const char *p = text.p, *const end = text.p + text.n;
+	if (part.n < REFERENCE_MIN || part.n > REFERENCE_MAX || text.n > TEXT_MAX)
+		return false;
+	for (int tries = 4; tries && (p = memmem(p, (size_t)(end - p), part.p, part.n)) != NULL; tries--, p++) {
+		const char *behind = p + part.n;
+		if (!(p > text.p && bloom_is_word((unsigned char)p[-1]) && bloom_is_word((unsigned char)p[0])) &&
+		    !(behind < end && bloom_is_word((unsigned char)behind[-1]) &&
+		      bloom_is_word((unsigned char)behind[0])))
+			return true;
+	}
+	return false;
+}
+
+static void find_references(struct layouts *x, const struct chunk_scalar *v, uint32_t n, uint32_t column)
+{
+	enum { SAMPLE = 8, ENOUGH = 3, COLUMNS = 256 };
+	struct put *p = x->put;
+	size_t score[REFERENCES];
+	for (uint32_t o = column > COLUMNS ? column - COLUMNS : 0; o < column; o++) {
+		const struct put_column *c = &p->columns[o];
+		size_t hits = 0, bytes = 0;
+		if (!put_may_refer(p, column, o) || c->same || (c->texts && c->n_texts == 1))
+			continue;
+		for (uint32_t s = 0; s < SAMPLE; s++) {
+			uint32_t i = (uint32_t)((uint64_t)s * n / SAMPLE);
+			struct str part = put_text(p, &c->v[put_index(c, i, v[i].row)]);
+			bool hit = stands_in(put_text(p, &v[i]), part);
+			hits += hit;
+			bytes += hit ? part.n : 0;
+		}
+		if (hits < ENOUGH)
+			continue;
+		uint32_t at = x->n_references < REFERENCES ? x->n_references++ : REFERENCES;
+		for (uint32_t k = 0; at == REFERENCES && k < REFERENCES; k++)
+			if (score[k] < bytes)
+				at = k;
+		if (at < REFERENCES) {
+			score[at] = bytes;
+			x->references[at] = o;
+		}
+	}
+}
+
+/* --- taking a text apart --- */
+
+static inline bool is_digit(char c)
+{
+	return (unsigned char)(c - '0') <= 9;
+}
+
+/* The longest reference whose text begins at `at` and ends with a word, or REFERENCES. */
+static uint32_t reference_at(const struct layouts *x, struct str s, size_t at)
+{
+	uint32_t best = REFERENCES;
+	for (unsigned bits = x->begins[(unsigned char)s.p[at]]; bits; bits &= bits - 1) {
+		uint32_t k = (uint32_t)__builtin_ctz(bits);
+		size_t n = x->texts[k].n;
+		if (n > s.n - at || (best < REFERENCES && n <= x->texts[best].n) || memcmp(s.p + at, x->texts[k].p, n))
+			continue;
+		if (at + n < s.n && bloom_is_word((unsigned char)s.p[at + n - 1]) &&
+		    bloom_is_word((unsigned char)s.p[at + n]))
+			continue;
+		best = k;
+	}
+	return best;
+}
+
+static void add_variable(struct layouts *x, const struct chunk_scalar *v, size_t at, size_t n)
+{
+	x->variables[x->n_variables++] = (struct chunk_scalar){ v->at + (uint32_t)at, (uint32_t)n, v->row };
+	x->size += n;
+}
+
+/*
+ * The layout of a text to `to`; its length. Its variables are added. *escaped: it has escapes that change what its
+ * words are.
+ */
+static size_t take_apart(struct layouts *x, const struct chunk_scalar *v, char *to, bool *escaped)
+{
+	const struct str s = put_text(x->put, v);
+	char *const start = to;
+	for (size_t i = 0; i < s.n;) {
+		const char c = s.p[i];
+		uint32_t k = x->begins[(unsigned char)c] ? reference_at(x, s, i) : REFERENCES;
+		if (k < REFERENCES) {
+			*to++ = (char)(MARK_REFERENCE + k);
+			i += x->texts[k].n;
+			continue;
+		}
+		if (c == '\\' && i + 1 < s.n) {
+			*escaped |= s.p[i + 1] >= 'a';
+			*to++ = c;
+			*to++ = s.p[i + 1];
+			i += 2;
+			continue;
+		}
+		if (!bloom_is_word((unsigned char)c)) {
+			*to++ = c;
+			i++;
+			continue;
+		}
+		size_t end = i;
+		bool changes = false;
+		for (; end < s.n && bloom_is_word((unsigned char)s.p[end]); end++) {
+			changes |= is_digit(s.p[end]);
+			to[end - i] = s.p[end];
+		}
+		if (changes) {
+			add_variable(x, v, i, end - i);
+			*to++ = MARK_VARIABLE;
+		} else {
+			to += end - i;
+		}
+		i = end;
+	}
+	return (size_t)(to - start);
+}
+
+/* The number of the layout at the end of `text`, or UINT32_MAX: it would be one too many. */
+static uint32_t find_layout(struct layouts *x, size_t n, uint32_t variables)
+{
+	const char *text = x->text + x->text_n;
+	uint32_t hash = (uint32_t)XXH3_64bits_withSeed(text, n, x->put->seed), at = hash & (x->n_slots - 1);
+	for (; x->slots[at]; at = (at + 1) & (x->n_slots - 1)) {
+		const struct layout *l = &x->all[x->slots[at] - 1];
+		if (l->hash == hash && l->n == n && !memcmp(x->text + l->at, text, n))
+			return x->slots[at] - 1;
+	}
+	if (x->n == x->most || x->text_n + n + TEXT_MAX > x->text_room)
+		return UINT32_MAX;
+	x->all[x->n] = (struct layout){ .hash = hash, .at = x->text_n, .n = (uint32_t)n, .variables = variables };
+	x->text_n += (uint32_t)n;
+	x->slots[at] = ++x->n;
+	return x->n - 1;
+}
+
+/* The texts of the references in a row. */
+static void look_up(struct layouts *x, uint32_t i, uint32_t row)
+{
+	for (uint32_t k = 0; k < x->n_references; k++) {
+		if (x->texts[k].n)
+			x->begins[(unsigned char)x->texts[k].p[0]] = 0;
+		x->texts[k].n = 0;
+	}
+	for (uint32_t k = 0; k < x->n_references; k++) {
+		const struct put_column *c = &x->put->columns[x->references[k]];
+		struct str text = put_text(x->put, &c->v[put_index(c, i, row)]);
+		if (text.n < REFERENCE_MIN || text.n > REFERENCE_MAX)
+			continue;
+		x->texts[k] = text;
+		x->begins[(unsigned char)text.p[0]] |= (uint16_t)(1u << k);
+	}
+}
+
+/* Takes all texts apart. False: they aren't such texts. */
+static bool find_layouts(struct layouts *x, const struct chunk_scalar *v, uint32_t n)
+{
+	enum { EARLY = 512 };
+	uint32_t odd = 0;
+	uint64_t size = 0;
+	for (uint32_t i = 0; i < n; i++) {
+		const uint32_t variables = x->n_variables, most = v[i].n / 2 + 1;
+		const uint64_t before = x->size;
+		uint32_t l = UINT32_MAX;
+		bool escaped = false;
+		size += v[i].n;
+		if (most > x->variables_room - variables)
+			return false;
+		if (v[i].n <= TEXT_MAX) {
+			look_up(x, i, v[i].row);
+			size_t got = take_apart(x, &v[i], x->text + x->text_n, &escaped);
+			l = find_layout(x, got, x->n_variables - variables);
+		}
+		if (l == UINT32_MAX) {
+			x->n_variables = variables;
+			x->size = before;
+			x->text[x->text_n] = MARK_VARIABLE;
+			add_variable(x, &v[i], 0, v[i].n);
+			l = find_layout(x, 1, 1);
+			odd++;
+			if (l == UINT32_MAX)
+				return false;
+		} else if (escaped) {
+			chunk_words_add(&x->put->words, put_text(x->put, &v[i]));
+		}
+		x->all[l].uses++;
+		x->layout_of[i] = l;
+		if (odd > n / 4 || (i == EARLY && x->n > EARLY / 2))
+			return false;
+	}
+	return x->size < size - size / 8;
+}
+
+/* Variables by their place, and then each place's. The last place is that of all rare layouts. */
+static void put_variables(struct layouts *x, uint32_t n)
+{
+	struct put *p = x->put;
+	uint32_t n_places = 0, from = 0, before = 0;
+	for (uint32_t l = 0; l < x->n; l++) {
+		x->all[l].places = n_places;
+		n_places += x->all[l].uses >= OFTEN ? x->all[l].variables : 0;
+	}
+	uint32_t *end = put_room(p, &p->scratch, n_places + 1, sizeof(*end));
+	struct chunk_scalar *sorted = put_room(p, &p->scratch, x->n_variables, sizeof(*sorted));
+	if (!end || !sorted)
+		return;
+	memset(end, 0, (n_places + 1) * sizeof(*end));
+	for (uint32_t l = 0; l < x->n; l++) {
+		const struct layout *y = &x->all[l];
+		for (uint32_t k = 0; k < y->variables && y->uses >= OFTEN; k++)
+			end[y->places + k] = y->uses;
+	}
+	for (uint32_t k = 0, sum = 0; k <= n_places; k++) {
+		uint32_t uses = end[k];
+		end[k] = sum;
+		sum += uses;
+	}
+	for (uint32_t i = 0; i < n; i++) {
+		const struct layout *y = &x->all[x->layout_of[i]];
+		bool often = y->uses >= OFTEN;
+		for (uint32_t k = 0; k < y->variables; k++)
+			sorted[end[often ? y->places + k : n_places]++] = x->variables[from++];
+	}
+	for (uint32_t k = 0; k <= n_places; k++) {
+		if (end[k] > before)
+			put_values(p, sorted + before, end[k] - before);
+		before = end[k];
+	}
+}
+
+static bool make_room(struct layouts *x, const struct chunk_scalar *v, uint32_t n)
+{
+	struct put *p = x->put;
+	uint64_t size = 0;
+	for (uint32_t i = 0; i < n; i++)
+		size += v[i].n / 2 + 1;
+	x->most = n / 8 + 1 < LAYOUTS ? n / 8 + 1 : LAYOUTS;
+	for (x->n_slots = 16; x->n_slots < x->most * 2;)
+		x->n_slots *= 2;
+	x->text_room = (x->most < 256 ? 256 : x->most) * 256 + 2 * TEXT_MAX;
+	x->variables_room = (uint32_t)(size < CHUNK_VALUES ? size : CHUNK_VALUES);
+	x->all = put_room(p, &p->scratch, x->most, sizeof(*x->all));
+	x->slots = put_room(p, &p->scratch, x->n_slots, sizeof(*x->slots));
+	x->text = put_room(p, &p->scratch, x->text_room, 1);
+	x->layout_of = put_room(p, &p->scratch, n, sizeof(*x->layout_of));
+	x->variables = put_room(p, &p->scratch, x->variables_room, sizeof(*x->variables));
+	if (x->slots)
+		memset(x->slots, 0, x->n_slots * sizeof(*x->slots));
+	return x->all && x->slots && x->text && x->layout_of && x->variables;
+}
+
+bool put_layouts(struct put *p, const struct chunk_scalar *v, uint32_t n, uint32_t column)
+{
+	struct layouts x = { .put = p };
+	if (p->in_layout || n < OFTEN || !make_room(&x, v, n))
+		return false;
+	if (column != UINT32_MAX)
+		find_references(&x, v, n, column);
+	if (!find_layouts(&x, v, n))
+		return false;
+	uint64_t size = 0;
+	for (uint32_t i = 0; i < n; i++)
+		size += v[i].n;
+	put_varint(p, CODING_LAYOUT);
+	put_varint(p, size);
+	put_varint(p, x.n_references);
+	for (uint32_t k = 0; k < x.n_references; k++) {
+		struct put_column *c = &p->columns[x.references[k]];
+		put_varint(p, x.references[k]);
+		if (p->columns[column].depth <= c->depth)
+			p->columns[column].depth = c->depth + 1;
+	}
+	put_varint(p, x.n);
+	for (uint32_t l = 0; l < x.n; l++)
+		put_varint(p, x.all[l].n);
+	put_stream(p, x.text, x.text_n);
+	put_planes32(p, x.layout_of, n);
+	for (uint32_t l = 0; l < x.n; l++)
+		chunk_words_add(&p->words, (struct str){ x.text + x.all[l].at, x.all[l].n });
+	p->in_layout = true;
+	put_variables(&x, n);
+	p->in_layout = false;
+	return true;
+}
+
+/* --- reading --- */
+
+/* What changes: a reference, or the variables of a place. */
+struct source {
+	struct chunk_values values;
+	uint32_t next;
+	bool by_row;
+};
+
+/* A step of a layout: some bytes, then the next text of a source, or the end. */
+struct step {
+	uint32_t at, n;
+	uint32_t source;
+};
+
+struct unlayout {
+	struct take *take;
+	uint32_t n, n_references, n_sources;
+	const char *text;
+	uint32_t *ends;        /* of each layout, in text */
+	uint32_t *steps_begin; /* of each layout */
+	struct step *steps;
+	struct source *sources; /* references first */
+	const uint32_t *layout_of;
+};
+
+enum { NO_SOURCE = UINT32_MAX };
+
+static void take_references(struct take *t, struct unlayout *x)
+{
+	x->n_references = (uint32_t)take_count(t, REFERENCES);
+	struct source found[REFERENCES];
+	for (uint32_t k = 0; k < x->n_references && !t->bad; k++) {
+		found[k] = (struct source){ 0 };
+		take_other(t, (uint32_t)take_count(t, CHUNK_COLUMNS), &found[k].values, &found[k].by_row);
+	}
+	x->sources = NULL;
+	x->n = (uint32_t)take_count(t, LAYOUTS);
+	x->ends = take_room(t, x->n, sizeof(*x->ends));
+	uint32_t size = 0;
+	for (uint32_t l = 0; l < x->n && !t->bad; l++)
+		x->ends[l] = size += (uint32_t)take_count(t, TEXT_MAX);
+	x->text = take_stream(t, size);
+	if (t->bad)
+		return;
+	/* A source for each mark is more than enough, but for the references and the one of the rare. */
+	uint32_t marks = 0;
+	for (uint32_t i = 0; i < size; i++)
+		marks += (unsigned char)x->text[i] < ' ';
+	x->sources = take_room(t, marks + REFERENCES + 1, sizeof(*x->sources));
+	x->steps = take_room(t, marks + x->n, sizeof(*x->steps));
+	x->steps_begin = take_room(t, x->n, sizeof(*x->steps_begin));
+	if (!t->bad)
+		memcpy(x->sources, found, x->n_references * sizeof(*found));
+}
+
+/* Each layout's steps, and what is read from where: as put_variables() says. */
+static bool make_steps(struct unlayout *x, const uint32_t *uses)
+{
+	uint32_t steps = 0, at = 0;
+	uint64_t rare = 0, all = 0;
+	x->n_sources = x->n_references;
+	for (uint32_t l = 0; l < x->n; l++) {
+		x->steps_begin[l] = steps;
+		uint32_t from = at;
+		for (; at < x->ends[l]; at++) {
+			unsigned char c = (unsigned char)x->text[at];
+			uint32_t source = c - (uint32_t)MARK_REFERENCE;
+			if (c >= ' ')
+				continue;
+			if (c == MARK_VARIABLE) {
+				bool often = uses[l] >= OFTEN;
+				source = often ? x->n_sources++ : NO_SOURCE - 1;
+				rare += often ? 0 : uses[l];
+				all += uses[l];
+				if (often)
+					x->sources[source] = (struct source){ .values.n = uses[l] };
+			} else if (source >= x->n_references) {
+				return false;
+			}
+			x->steps[steps++] = (struct step){ from, at - from, source };
+			from = at + 1;
+		}
+		x->steps[steps++] = (struct step){ from, at - from, NO_SOURCE };
+	}
+	if (rare)
+		x->sources[x->n_sources++] = (struct source){ .values.n = (uint32_t)rare };
+	for (uint32_t s = 0; s < steps; s++)
+		if (x->steps[s].source == NO_SOURCE - 1)
+			x->steps[s].source = x->n_sources - 1;
+	return all <= CHUNK_VALUES;
+}
+
+/* Short texts are copied as TAKE_SLACK bytes, which both sides have room for. */
+static inline char *copy(char *to, const char *from, size_t n)
+{
+	if (__builtin_expect(n <= TAKE_SLACK, 1))
+		memcpy(to, from, TAKE_SLACK);
+	else
+		memcpy(to, from, n);
+	return to + n;
+}
+
+/* Puts the texts together; false: they are not as long as they should be. */
+static bool put_together(struct unlayout *x, uint32_t n, const uint32_t *rows, char *to, size_t size, uint32_t *ends)
+{
+	char *const start = to, *const end = to + size;
+	for (uint32_t i = 0; i < n; i++) {
+		for (const struct step *s = x->steps + x->steps_begin[x->layout_of[i]];; s++) {
+			if (s->n > (size_t)(end - to))
+				return false;
+			to = copy(to, x->text + s->at, s->n);
+			if (s->source == NO_SOURCE)
+				break;
+			struct source *from = &x->sources[s->source];
+			uint32_t k = s->source >= x->n_references ? from->next++ : from->by_row ? rows[i] : i;
+			struct str text = chunk_text(&from->values, from->values.codes ? from->values.codes[k] : k);
+			if (text.n > (size_t)(end - to))
+				return false;
+			to = copy(to, text.p, text.n);
+		}
+		ends[i] = (uint32_t)(to - start);
+	}
+	return to == end;
+}
+
+void take_layouts(struct take *t, uint32_t n, struct chunk_values *ret)
+{
+	struct unlayout x = { .take = t };
+	uint32_t size = (uint32_t)take_count(t, CHUNK_RAW_MAX);
+	take_references(t, &x);
+	x.layout_of = take_planes32(t, n, x.n ? x.n - 1 : 0);
+	uint32_t *uses = take_room(t, x.n, sizeof(*uses)), *ends = take_room(t, n, sizeof(*ends));
+	char *bytes = take_room(t, size, 1);
+	if (t->bad || !x.n) {
+		t->bad = true;
+		return;
+	}
+	memset(uses, 0, x.n * sizeof(*uses));
+	for (uint32_t i = 0; i < n; i++)
+		uses[x.layout_of[i]]++;
+	if (!make_steps(&x, uses)) {
+		t->bad = true;
+		return;
+	}
+	for (uint32_t s = x.n_references; s < x.n_sources && !t->bad; s++) {
+		uint32_t values = x.sources[s].values.n;
+		if (values)
+			take_values(t, values, &x.sources[s].values);
+	}
+	if (!t->bad && put_together(&x, n, t->rows, bytes, size, ends))
+		*ret = (struct chunk_values){ .n = n, .n_texts = n, .bytes = bytes, .ends = ends };
+	else
+		t->bad = true;
+}

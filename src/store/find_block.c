@@ -1,0 +1,97 @@
+#include "store/find.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+static int make_hits(struct find_block *b, size_t n, struct err *err)
+{
+	if (n > b->n_hit) {
+		free(b->hit);
+		b->hit = malloc(n);
+		b->n_hit = b->hit ? n : 0;
+	}
+	if (!b->hit)
+		return err_set(err, -ENOMEM, "search: %m");
+	memset(b->hit, 0, n);
+	return 0;
+}
+
+static void set(uint64_t *rows, uint32_t row)
+{
+	rows[row / 64] |= 1ull << row % 64;
+}
+
+/* Adds to b->one the rows that the term holds for in this column. */
+static int search_column(struct find_block *b, const struct find_term *t, uint32_t column, struct err *err)
+{
+	struct chunk_values v;
+	int r = chunk_values(b->chunk, column, &v, err);
+	if (r)
+		return r;
+	struct find_texts texts = { v.n_texts, v.bytes, v.ends };
+	r = find_unescape(&texts, &b->room, err);
+	r = r ? r : make_hits(b, v.n_texts + 1, err);
+	if (r || !find_texts(t, &texts, b->hit))
+		return r;
+	for (uint32_t i = 0; i < v.n; i++)
+		if (b->hit[v.codes ? v.codes[i] : i])
+			set(b->one, v.rows[i]);
+	return 0;
+}
+
+static int search_term(struct find_block *b, const struct find_term *t, struct err *err)
+{
+	int r = 0;
+	memset(b->one, 0, sizeof(b->one));
+	uint32_t only = t->field.n ? chunk_column(b->chunk, t->field) : 0;
+	if (t->field.n && only != UINT32_MAX)
+		r = search_column(b, t, only, err);
+	for (uint32_t c = 0; !t->field.n && !r && c < chunk_n_columns(b->chunk); c++)
+		r = search_column(b, t, c, err);
+	return r;
+}
+
+static uint32_t count(const uint64_t *rows)
+{
+	uint32_t n = 0;
+	for (size_t i = 0; i < CHUNK_ROWS / 64; i++)
+		n += (uint32_t)__builtin_popcountll(rows[i]);
+	return n;
+}
+
+static void set_span(struct find_block *b, const int64_t *times, int64_t first, int64_t last)
+{
+	uint32_t n = chunk_n_rows(b->chunk);
+	memset(b->rows, 0, sizeof(b->rows));
+	for (uint32_t i = 0; i < n; i++)
+		b->rows[i / 64] |= (uint64_t)(!times || (times[i] >= first && times[i] <= last)) << i % 64;
+}
+
+int find_block(struct find_block *b, const int64_t *times, int64_t first, int64_t last, uint32_t *n, struct err *err)
+{
+	if (chunk_n_rows(b->chunk) > CHUNK_ROWS)
+		return err_set(err, -EBADMSG, "search: a block of too many rows");
+	set_span(b, times, first, last);
+	*n = count(b->rows);
+	/* Terms of a field read one column, the others all: the cheap ones first, and none when no row is left. */
+	for (int cheap = 1; cheap >= 0; cheap--)
+		for (size_t i = 0; *n && i < b->n_terms; i++) {
+			const struct find_term *t = &b->terms[i];
+			if ((t->field.n > 0) != cheap)
+				continue;
+			int r = search_term(b, t, err);
+			if (r)
+				return r;
+			for (size_t w = 0; w < CHUNK_ROWS / 64; w++)
+				b->rows[w] &= t->negated ? ~b->one[w] : b->one[w];
+			*n = count(b->rows);
+		}
+	return 0;
+}
+
+void find_block_done(struct find_block *b)
+{
+	free(b->hit);
+	find_room_free(&b->room);
+	*b = (struct find_block){ 0 };
+}

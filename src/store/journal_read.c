@@ -1,0 +1,258 @@
+#include "store/journal_inside.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+enum { WINDOW = 4 << 20 };
+
+_Static_assert((int)WINDOW >= (int)FRAME_MAX + (int)sizeof(struct journal_frame) + 8, "a frame fits");
+
+/* The part of a file that is looked at. */
+struct window {
+	int fd;
+	char *p;
+	uint64_t at, size; /* of the first byte in p; of the file */
+	size_t n;
+	int code; /* of a read that failed */
+};
+
+/* n bytes of the file at `at`, or NULL where it ends before, or can't be read. */
+static const char *window_at(struct window *w, uint64_t at, size_t n)
+{
+	if (at + n > w->size || n > WINDOW)
+		return NULL;
+	if (at >= w->at && at + n <= w->at + w->n)
+		return w->p + (at - w->at);
+	w->at = at;
+	w->n = 0;
+	while (w->n < n) {
+		ssize_t got = pread(w->fd, w->p + w->n, WINDOW - w->n, (off_t)(at + w->n));
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			w->code = -errno;
+		if (got <= 0)
+			return NULL;
+		w->n += (size_t)got;
+	}
+	return w->p;
+}
+
+uint64_t journal_sum(const struct journal_frame *frame, uint64_t seed, uint32_t at)
+{
+	size_t from = offsetof(struct journal_frame, seq);
+	return XXH64((const char *)frame + from, sizeof(*frame) - from + frame->size, seed + at);
+}
+
+/* The frame at `at`, whole, or NULL. The window is aligned as frames are. */
+static const struct journal_frame *frame_at(struct window *w, const struct segment *s, uint64_t at, uint64_t least)
+{
+	const struct journal_frame *f = (const void *)window_at(w, at, sizeof(*f));
+	if (!f || f->magic != journal_magic(s->seed) || f->size > FRAME_MAX || f->rows > f->count || f->seq < least ||
+	    f->seq + f->count < f->seq)
+		return NULL;
+	f = (const void *)window_at(w, at, sizeof(*f) + f->size);
+	return f && f->sum == journal_sum(f, s->seed, (uint32_t)at) ? f : NULL;
+}
+
+/* Where the next whole frame behind `at` stands, or 0. */
+static uint64_t next_frame(struct window *w, const struct segment *s, uint64_t at, uint64_t least)
+{
+	for (at += 8; at + sizeof(struct journal_frame) <= w->size; at += 8) {
+		const uint32_t *magic = (const void *)window_at(w, at, sizeof(*magic));
+		if (!magic && w->code) { /* a bad sector: go on behind its page */
+			at = (at | 4095) - 7;
+			w->code = 0;
+			continue;
+		}
+		if (magic && *magic == journal_magic(s->seed) && frame_at(w, s, at, least))
+			return at;
+	}
+	return 0;
+}
+
+/* The item at p; its bytes in all, or 0 where it doesn't fit n. */
+static size_t item_read(const char *p, size_t n, uint32_t *number, struct event_row *row)
+{
+	struct journal_item item;
+	if (n < sizeof(item))
+		return 0;
+	memcpy(&item, p, sizeof(item));
+	size_t size = sizeof(item) + item.dataset_n + item.id_n + (size_t)item.json_n;
+	if (item.json_n > EVENT_JSON_MAX || item.dataset_n > EVENT_DATASET_MAX || item.id_n > EVENT_ID_MAX || size > n)
+		return 0;
+	const char *at = p + sizeof(item);
+	*number = item.number;
+	row->time = item.time;
+	row->dataset = (struct str){ at, item.dataset_n };
+	row->id = (struct str){ at + item.dataset_n, item.id_n };
+	row->json = (struct str){ at + item.dataset_n + item.id_n, item.json_n };
+	return size;
+}
+
+static int frame_rows(const struct journal_frame *f, const struct segment *s, uint64_t at, journal_fn *fn, void *arg)
+{
+	const char *p = (const char *)(f + 1);
+	size_t left = f->size;
+	for (uint32_t i = 0; i < f->rows; i++) {
+		struct event_row row;
+		uint32_t number;
+		size_t n = item_read(p, left, &number, &row);
+		if (!n)
+			return 0; /* summed, so written by us: can't be */
+		uint32_t place = (uint32_t)(at + (uint64_t)(p - (const char *)f));
+		int code = fn ? fn(arg, s->number, f->seq + number, place, &row) : 0;
+		if (code)
+			return code;
+		p += n;
+		left -= n;
+	}
+	return 0;
+}
+
+/* Nothing was written from `at` on. */
+static bool all_zero(struct window *w, uint64_t at)
+{
+	static const char zero[4096];
+	off_t data = lseek(w->fd, (off_t)at, SEEK_DATA);
+	if (data < 0 && errno == ENXIO)
+		return true; /* reserved only */
+	if (data > (off_t)at)
+		at = (uint64_t)data;
+	while (at < w->size) {
+		size_t n = w->size - at < sizeof(zero) ? (size_t)(w->size - at) : sizeof(zero);
+		const char *p = window_at(w, at, n);
+		if (!p || memcmp(p, zero, n))
+			return false;
+		at += n;
+	}
+	return true;
+}
+
+/* A place without a whole frame: where to go on, or 0 at the end of what was written. */
+static uint64_t pass_damage(struct journal *j, struct window *w, const struct segment *s, uint64_t at, uint64_t least,
+                            bool newest)
+{
+	char what[64], why[96];
+	if (all_zero(w, at))
+		return 0;
+	uint64_t to = next_frame(w, s, at, least);
+	/* beside a writer, a frame may have become whole meanwhile */
+	w->n = 0;
+	if (j->config.read_only && to && frame_at(w, s, at, least))
+		return at;
+	if (j->read) /* counted and told before */
+		return to;
+	snprintf(what, sizeof(what), "%016" PRIu64 ".log", s->number);
+	if (to || !newest) {
+		j->lost++;
+		snprintf(why, sizeof(why), "damaged at byte %" PRIu64 "%s", at,
+		         to ? "; reading went on behind it" : ", and nothing whole follows");
+		journal_tell(j, "journal-damaged", what, why);
+	} else if (!j->config.read_only) {
+		snprintf(why, sizeof(why), "cut off at byte %" PRIu64 ": what was never acknowledged goes", at);
+		journal_tell(j, "journal-tail", what, why);
+	}
+	return to;
+}
+
+int journal_scan(struct journal *j, struct segment *s, uint64_t limit, bool newest, uint64_t *next, journal_fn *fn,
+                 void *arg, struct err *err)
+{
+	struct stat st;
+	if (!j->window && !(j->window = malloc(WINDOW)))
+		return err_set(err, -ENOMEM, "read the journal: %m");
+	if (fstat(s->fd, &st))
+		return err_set(err, -errno, "read '%s/%016" PRIu64 ".log': %m", j->dir, s->number);
+	struct window w = { .fd = s->fd, .p = j->window };
+	w.size = st.st_size > (off_t)SEGMENT_MAX ? SEGMENT_MAX : (uint64_t)st.st_size;
+	uint64_t at = FRAMES_AT, seq = s->number;
+	int code = 0;
+	while (!code && at < w.size) {
+		const struct journal_frame *f = frame_at(&w, s, at, seq);
+		if (!f) {
+			uint64_t to = pass_damage(j, &w, s, at, seq, newest);
+			if (!to)
+				break;
+			at = to;
+			continue;
+		}
+		if (f->seq >= limit)
+			break;
+		uint64_t behind = at + sizeof(*f) + journal_pad(f->size);
+		seq = f->seq + f->count;
+		code = frame_rows(f, s, at, fn, arg);
+		at = behind;
+	}
+	if (!code && w.code && at < w.size && !newest)
+		journal_tell(j, "journal-unreadable", j->dir, strerror(-w.code));
+	if (!code)
+		s->end = (uint32_t)(at < w.size ? at : w.size);
+	*next = seq;
+	return code;
+}
+
+int journal_row(struct journal *j, uint64_t segment, uint32_t at, struct buf *to, struct event_row *ret,
+                struct err *err)
+{
+	struct segment *s = journal_find(j, segment);
+	uint32_t number;
+	size_t want = 2048;
+	int code = s ? -EBADMSG : -ENOENT;
+	for (int tries = 0; s && tries < 2; tries++) {
+		to->n = 0;
+		char *p = buf_room(to, want);
+		if (!p) {
+			code = -ENOMEM;
+			break;
+		}
+		ssize_t n = pread(s->fd, p, want, at);
+		if (n < 0) {
+			code = -errno;
+			break;
+		}
+		if (item_read(p, (size_t)n, &number, ret))
+			return 0;
+		struct journal_item item;
+		if ((size_t)n < sizeof(item))
+			break;
+		memcpy(&item, p, sizeof(item));
+		want = sizeof(item) + item.dataset_n + item.id_n + (size_t)item.json_n;
+		if (want > ITEM_MAX)
+			break;
+	}
+	return err_set(err, code, "read '%s/%016" PRIu64 ".log' at %u: %m", j->dir, segment, at);
+}
+
+static bool head_is(const struct journal_head *h)
+{
+	return !memcmp(h->magic, "khien journal\n\0", sizeof(h->magic)) &&
+	       h->sum == XXH64(h, offsetof(struct journal_head, sum), 0);
+}
+
+int journal_open_segment(struct journal *j, const char *name, int flags, struct segment *ret, struct err *err)
+{
+	struct journal_head h;
+	int fd = openat(j->dir_fd, name, flags | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return err_set(err, -errno, "open '%s/%s': %m", j->dir, name);
+	for (off_t at = 0; at <= HEAD_SECOND; at += HEAD_SECOND) {
+		if (pread(fd, &h, sizeof(h), at) != (ssize_t)sizeof(h) || !head_is(&h))
+			continue;
+		if (h.version != 1 || h.order != 0x01020304) {
+			close(fd);
+			return err_set(err, -EPROTO, "'%s/%s' was made by another khien: version %u", j->dir, name,
+			               h.version);
+		}
+		*ret = (struct segment){ .number = h.number, .seed = h.seed, .fd = fd, .end = FRAMES_AT };
+		return 0;
+	}
+	close(fd);
+	return err_set(err, -EBADMSG, "'%s/%s': its head is damaged", j->dir, name);
+}

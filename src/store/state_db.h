@@ -1,0 +1,25 @@
+/* What the files of the state share. Inside of store/: state*.c have it. */
+#ifndef KHIEN_STORE_STATE_DB_H
+#define KHIEN_STORE_STATE_DB_H
+
+#include "store/sqlite.h"
+#include "store/state.h"
+
+struct state {
+	sqlite3 *db;
+	const struct clock *clock;
+	bool read_only;
+	char *dir;
+	sqlite3_stmt *add_alert, *data_version; /* prepared when first needed */
+	uint64_t version;                       /* see state_version() */
+	int64_t seen_version, seen_changes;
+};
+
+/* Says what SQLite's error means for the one who runs the hub, and what to do. Returns code. */
+int state_told(const struct state *s, int code, struct err *err);
+/* state_schema.c: brings the file to STATE_SCHEMA; *from: the schema it had, 0 where it is new or as it should be. */
+int state_migrate(struct state *s, int *from, struct err *err);
+/* dir/name becomes a consistent copy, on the disk; nothing of it stays on failure. Also within a transaction. */
+int state_copy(const struct state *s, const char *dir, const char *name, struct err *err);
+
+#endif

@@ -1,0 +1,87 @@
+/*
+ * khien.yaml: a section per part, a default for everything. One const table (config_keys.c) says of every key its name,
+ * kind, default and meaning; the parser, `khien check --example` and the table in khien.yaml(5) come from it.
+ *
+ *   struct config c;
+ *   struct buf problems = { 0 };
+ *   if (config_read(&c, args.config, &problems))
+ *           ... write problems to standard error, exit 2
+ *   listen_on(c.hub.https.at[0]);
+ *   config_done(&c);
+ */
+#ifndef KHIEN_CMD_CONFIG_H
+#define KHIEN_CMD_CONFIG_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "store/events.h"
+
+enum { CONFIG_LIST_MAX = 256 };
+
+/* NUL-terminated texts. */
+struct config_list {
+	const char *const *at;
+	size_t n;
+};
+
+enum config_clients { CONFIG_CLIENTS_CA, CONFIG_CLIENTS_ANY };
+
+/* Section `hub`. Everything is filled in: what the file leaves out has its default. */
+struct config_hub {
+	const char *data;         /* absolute path; need not exist yet */
+	const char *unit;         /* whose hub it is; the host name by default */
+	struct config_list rules; /* absolute paths that exist; none: khien's own */
+
+	/* listen: each an "ADDR:PORT" or "[ADDR6]:PORT", checked; none: not listened on */
+	struct config_list https, http, syslog, syslog_tls;
+	bool plain; /* http and syslog may listen beyond loopback */
+
+	int syslog_tls_clients;   /* enum config_clients */
+	struct config_list names; /* for the hub's certificate, each a pki_is_name(); 1 to PKI_NAMES_MAX */
+	struct config_list files; /* absolute paths or glob(7) patterns */
+	bool journal;             /* the machine's own */
+	int language;             /* enum language; -1: from the environment */
+
+	uint64_t max_size; /* bytes; CONFIG_AUTO: config_limits() finds it */
+	uint64_t min_free; /* bytes */
+	const struct event_age *ages;
+	size_t n_ages;
+};
+
+#define CONFIG_AUTO UINT64_MAX
+
+struct config {
+	struct arena arena; /* everything that is pointed to */
+	const char *path;   /* the file that was read; NULL: there was none, these are the defaults */
+	struct config_hub hub;
+};
+
+/*
+ * path NULL: for others than root the first that exists of $XDG_CONFIG_HOME/khien/khien.yaml (else ~/.config/...) and
+ * /etc/khien/khien.yaml, for root the latter; all defaults where there is none. A path that is given has to exist.
+ *
+ * 0: usable. Else nothing is to be done with *c: -EINVAL: something in it is wrong; other: it can't be read. problems
+ * has a line for each thing, file:line:column: key: what, and what to write instead; fit for a terminal. With 0 there
+ * may be lines too, which end with "(warning)".
+ */
+int config_read(struct config *c, const char *path, struct buf *problems);
+void config_done(struct config *c);
+
+/*
+ * What the store is held to. CONFIG_AUTO becomes four fifths of the file system that `data` is on (the nearest folder
+ * above where it isn't there yet). The ages stay borrowed from h.
+ */
+int config_limits(const struct config_hub *h, struct event_limits *ret, struct err *err);
+
+/*
+ * May it listen there? -EPERM: in plain text beyond loopback, and the file doesn't say that this is meant. For addresses
+ * that were changed since config_read(), which asks too.
+ */
+int config_permits(const struct config_hub *h, struct err *err);
+
+/* A khien.yaml with every key, its meaning and its default, commented out. */
+void config_example(struct buf *out);
+/* A line for each key: name, kind, default, tabs between: what the man page is held against. */
+void config_table(struct buf *out);
+
+#endif

@@ -1,0 +1,136 @@
+/* Every key of khien.yaml; and the two texts that are made of them. */
+#include "cmd/config_key.h"
+#include "pki/pki.h"
+
+#define HUB(member) offsetof(struct config, hub.member)
+
+static const char *const clients[] = { "ca", "any", NULL };
+static const char *const languages[] = { "auto", "vi", "en", "zh", NULL };
+
+/*
+ * Vietnam's Decree 53/2022/ND-CP, article 27, wants system logs kept for 12 months at least; where sources are named
+ * they are those of connections (firewalls), logins, changes of configuration, access to data and services, errors and
+ * alerts of devices (State Bank's Circular 09/2020/TT-NHNN, article 26: a year in backup from level 3 on). Nothing in an
+ * event says for sure that it is none of these, so the default holds for all; 12 months can have 366 days.
+ */
+#define RETENTION "[{ dataset: \"*\", days: 366 }]"
+
+/* clang-format off */
+const struct config_key config_keys[] = {
+	{ .name = "hub.data", .kind = CONFIG_FOLDER, .at = HUB(data),
+	  .found = "/var/lib/khien/hub for root, else ~/.local/state/khien/hub",
+	  .help = "The folder that events, state and certificates are kept in.",
+	  .example = "/var/lib/khien/hub" },
+	{ .name = "hub.unit", .kind = CONFIG_TITLE, .at = HUB(unit),
+	  .found = "the host name",
+	  .help = "Whose hub it is: stands in events and in the CA's certificate.",
+	  .example = "Benh vien A" },
+	{ .name = "hub.rules", .kind = CONFIG_PATH, .list = true, .at = HUB(rules), .fallback = "[]",
+	  .help = "Folders and files with Sigma rules. None: khien's own.",
+	  .example = "[/usr/share/khien/rules]" },
+	{ .name = "hub.language", .kind = CONFIG_CHOICE, .at = HUB(language), .fallback = "auto",
+	  .choices = languages, .first = -1,
+	  .help = "Of alerts and messages: vi, en, zh; auto: from LC_ALL, LC_MESSAGES, LANG." },
+	{ .name = "hub.files", .kind = CONFIG_PATTERN, .list = true, .at = HUB(files), .fallback = "[]",
+	  .help = "Logs of this machine to follow; * ? and [] as in a shell.",
+	  .example = "[/var/log/nginx/*.log]" },
+	{ .name = "hub.journal", .kind = CONFIG_BOOL, .at = HUB(journal), .fallback = "true",
+	  .help = "Follow this machine's journal." },
+	{ .name = "hub.names", .kind = CONFIG_NAME, .list = true, .at = HUB(names), .max = PKI_NAMES_MAX,
+	  .found = "the host name, localhost, 127.0.0.1, ::1, and the addresses that are listened on",
+	  .help = "Names and addresses that shippers reach the hub under: its certificate is for them.",
+	  .example = "[hub.example.vn, 10.0.0.5, localhost]" },
+
+	{ .name = "hub.listen.https", .kind = CONFIG_ADDRESS, .list = true, .at = HUB(https),
+	  .fallback = "[127.0.0.1:9200]",
+	  .help = "For shippers and posts, over TLS. 0.0.0.0:9200 is every IPv4 address, '[::]:9200' every IPv6 one." },
+	{ .name = "hub.listen.http", .kind = CONFIG_ADDRESS, .list = true, .at = HUB(http), .fallback = "[]",
+	  .help = "The same in plain text, on loopback: for programs of this machine, or a proxy." },
+	{ .name = "hub.listen.syslog", .kind = CONFIG_ADDRESS, .list = true, .at = HUB(syslog),
+	  .fallback = "[127.0.0.1:5514]",
+	  .help = "Syslog over UDP and TCP, plain text." },
+	{ .name = "hub.listen.syslog_tls", .kind = CONFIG_ADDRESS, .list = true, .at = HUB(syslog_tls),
+	  .fallback = "[127.0.0.1:6514]",
+	  .help = "Syslog over TLS." },
+	{ .name = "hub.listen.syslog_tls_clients", .kind = CONFIG_CHOICE, .at = HUB(syslog_tls_clients),
+	  .fallback = "ca", .choices = clients, .first = CONFIG_CLIENTS_CA,
+	  .help = "Who may send there. ca: who has a certificate of the hub's CA (khien ca issue --client); any: all." },
+	{ .name = "hub.listen.plain", .kind = CONFIG_BOOL, .at = HUB(plain), .fallback = "false",
+	  .help = "http and syslog may listen beyond loopback: everyone on the way can read and forge what they carry." },
+
+	{ .name = "hub.store.max_size", .kind = CONFIG_SIZE, .at = HUB(max_size), .fallback = "auto", .or_auto = true,
+	  .help = "The most that events may take up; the oldest day goes first. auto: four fifths of the file system." },
+	{ .name = "hub.store.min_free", .kind = CONFIG_SIZE, .at = HUB(min_free), .fallback = "1 GB",
+	  .help = "What stays free on the file system; the oldest day goes before that." },
+	{ .name = "hub.store.retention", .kind = CONFIG_AGES, .fallback = RETENTION,
+	  .help = "How long events are kept, by event.dataset: the first pattern that fits counts; 0 days: as long as there\n"
+	          "is room. Vietnam's Decree 53/2022 (article 27) asks for 12 months at least." },
+};
+/* clang-format on */
+const size_t n_config_keys = ARRAY_LEN(config_keys);
+
+/* --- the example --- */
+
+static void comment(struct buf *out, int indent, const char *text)
+{
+	for (struct str left = str_from(text); left.n;) {
+		size_t n = str_find(left, '\n');
+		buf_printf(out, "%*s# " STR_FMT "\n", indent, "", STR_ARG(str_sub(left, 0, n)));
+		left = str_sub(left, n + 1, left.n);
+	}
+}
+
+/* Where the last part of a dotted name begins. */
+static size_t last_part(const char *name)
+{
+	const char *dot = strrchr(name, '.');
+	return dot ? (size_t)(dot - name) + 1 : 0;
+}
+
+/* The groups above a key that the one before it was not in, each a line. Returns the key's own indent. */
+static int groups(struct buf *out, const char *before, const char *name)
+{
+	int indent = 0;
+	for (size_t from = 0, end = last_part(name); from < end; indent += 2) {
+		size_t n = strcspn(name + from, ".");
+		if (strncmp(before, name, from + n + 1) != 0)
+			buf_printf(out, "\n%*s%.*s:\n", indent, "", (int)n, name + from);
+		from += n + 1;
+	}
+	return indent;
+}
+
+void config_example(struct buf *out)
+{
+	const char *before = "";
+	buf_add(out, STR("# khien.yaml. Every key has a default and may be left out; see khien.yaml(5).\n"
+	                 "# 'khien check' says whether this file can be used, and what to write instead.\n"));
+	for (size_t i = 0; i < n_config_keys; i++) {
+		const struct config_key *k = &config_keys[i];
+		int indent = groups(out, before, k->name);
+		comment(out, indent, k->help);
+		if (k->example)
+			buf_printf(out, "%*s# Default: %s.\n", indent, "", k->found ? k->found : "none");
+		buf_printf(out, "%*s#%s: %s\n", indent, "", k->name + last_part(k->name),
+		           k->example ? k->example : k->fallback);
+		before = k->name;
+	}
+}
+
+void config_table(struct buf *out)
+{
+	static const char *const kinds[] = {
+		[CONFIG_TITLE] = "text",       [CONFIG_NAME] = "name",       [CONFIG_FOLDER] = "folder",
+		[CONFIG_PATH] = "path",        [CONFIG_PATTERN] = "pattern", [CONFIG_ADDRESS] = "address",
+		[CONFIG_BOOL] = "true, false", [CONFIG_SIZE] = "size",       [CONFIG_AGES] = "list",
+	};
+	for (size_t i = 0; i < n_config_keys; i++) {
+		const struct config_key *k = &config_keys[i];
+		buf_printf(out, "%s\t%s", k->name, k->list ? "list of " : "");
+		if (k->kind != CONFIG_CHOICE)
+			buf_printf(out, "%s", kinds[k->kind]);
+		for (size_t c = 0; k->kind == CONFIG_CHOICE && k->choices[c]; c++)
+			buf_printf(out, "%s%s", c ? ", " : "", k->choices[c]);
+		buf_printf(out, "\t%s\n", k->fallback ? k->fallback : k->found);
+	}
+}

@@ -8,6 +8,22 @@
  *   rule/    Sigma text -> struct ruleset: parser, modifiers, conditions, mapping, filters, correlations
  *   match/   events x rules -> matches: prefilter, exact check, correlation windows; the cache of compiled rules
  *   alert/   matches -> alerts: those of one rule, host, user and address count as one
+ *   collect/ logs as they are written, for whoever takes them:
+ *     sources.c      which there are
+ *     follow.c       files and the journal, side by side in the order of time
+ *       tail.c                   one of them, through its rotations
+ *       log_file.c               one file, from bytes to batches
+ *       place.c                  how far they were read, on the disk
+ *     net.c          the syslog listeners: UDP
+ *       net_stream.c             TCP and TLS: connections and their bounds
+ *       tls.c                    one TLS session
+ *     inlet.c        batches to their taker; what waits for room
+ *   pki/     certificates
+ *     ca.c           the CA: made, signs
+ *     request.c      what it signs at all
+ *     signer.c       the process that holds its key
+ *     hub.c          the hub's own certificate
+ *     key.c, read.c  keys and certificates, as text and in files
  *   cmd/     wiring, a file per subcommand:
  *     match.c        match     files of events against rules
  *       pipeline.c               batches to matches on several threads, in order
@@ -17,16 +33,35 @@
  *       rules_why.c              what lacks for a rule to match
  *       rules_new.c              a rule to start from
  *     watch.c        watch     this machine's logs, as they are written
- *       watch_sources.c          which logs there are
- *       watch_follow.c           files and the journal, side by side in the order of time
- *       watch_tail.c             one of them, through its rotations
- *       watch_log.c              one file, from bytes to batches
- *       watch_state.c            how far they were read, on the disk
- *       watch_net.c              the syslog listeners
  *       watch_play.c             recordings
  *       watch_pipe.c             batches to alerts
+ *       watch_order.c            alerts of several logs in the order of time
  *       watch_show.c             alerts, the live line, summaries
  *       watch_reload.c           rules loaded anew
+ *     hub.c          hub       the centre; its processes and jobs
+ *       hub_front.c              the process that listens: up to its sandbox
+ *       hub_serve.c              and from then on
+ *       hub_desk.c               offers to rows, verdicts, matches
+ *       hub_sources.c            what is collected becomes offers
+ *       hub_play.c               recordings, kept too
+ *       hub_metrics.c            what it says of itself
+ *       hub_keeper.c             the process that stores
+ *       hub_link.c               between the two
+ *       hub_token.c              hub token
+ *       hub_backup.c             hub backup, restore; hub_files.c, hub_manifest.c: their files
+ *       hub_export.c             hub export; hub_import.c: hub import
+ *       hub_status.c             hub status
+ *       hub_admin.c              whose data, and where
+ *     live.c         what watch and hub have in common before they run
+ *     find.c         find      events of the hub's store, found again
+ *       find_query.c             what people write: words, fields, times
+ *       find_print.c             an event for eyes
+ *     interrupt.c    Ctrl-C during long work
+ *     ca.c           ca        the hub's certificates
+ *     check.c        check     is this khien.yaml right?
+ *       config.c                 khien.yaml: read, completed
+ *       config_keys.c            every key of it; the example file
+ *       config_value.c           kinds of values
  *     opt.c          options: parser and --help from one table
  *     term.c         the terminal: colour, width, safe text, progress
  *     print.c        one match as text and as JSON
@@ -45,6 +80,10 @@ static const struct command {
 	const char *name, *what;
 	int (*run)(int argc, char **argv);
 } commands[] = {
+	{ "ca", "the hub's certificates", cmd_ca },
+	{ "check", "check khien.yaml", cmd_check },
+	{ "find", "find events again that the hub has kept", cmd_find },
+	{ "hub", "take every log, keep it, match rules over it", cmd_hub },
 	{ "match", "match Sigma rules over log files", cmd_match },
 	{ "rules", "check, test and write Sigma rules", cmd_rules },
 	{ "watch", "watch this machine's logs and print alerts", cmd_watch },

@@ -25,7 +25,15 @@ struct log_field {
 /* fields ends with a name of NULL. Text with anything but plain ASCII letters, digits and marks is quoted as JSON. */
 void log_line(const struct log *log, enum log_level level, const char *event, const struct log_field *fields);
 
-/* log_say(log, LOG_LEVEL_INFO, "status", { "events", .number = n }, { "file", path }); */
+#define LOG_TEXT(key, value)                                                                                           \
+	{                                                                                                              \
+		.name = (key), .text = (value)                                                                         \
+	}
+#define LOG_NUMBER(key, value)                                                                                         \
+	{                                                                                                              \
+		.name = (key), .number = (value)                                                                       \
+	}
+/* log_say(log, LOG_LEVEL_INFO, "status", LOG_NUMBER("events", n), LOG_TEXT("file", path)); */
 #define log_say(log, level, event, ...)                                                                                \
 	log_line(log, level, event, (const struct log_field[]){ __VA_ARGS__, { NULL, NULL, 0 } })
 

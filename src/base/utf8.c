@@ -75,6 +75,16 @@ bool utf8_valid(struct str s)
 	return true;
 }
 
+struct str utf8_cut(struct str s, size_t most)
+{
+	if (s.n <= most)
+		return s;
+	size_t lead = most;
+	while (lead && most - lead < 3 && ((unsigned char)s.p[lead] & 0xc0) == 0x80)
+		lead--;
+	return str_sub(s, 0, utf8_len(str_sub(s, lead, s.n - lead)) ? lead : most);
+}
+
 size_t utf8_put(char *at, uint32_t cp)
 {
 	if (cp < 0x80) {

@@ -7,6 +7,8 @@
 /* Bytes of the well-formed character at the start of s, or 0: no overlong forms, no surrogates, at most U+10FFFF. */
 size_t utf8_len(struct str s);
 bool utf8_valid(struct str s);
+/* The first `most` bytes of s, less those of a character that is cut in two. */
+struct str utf8_cut(struct str s, size_t most);
 /* Writes 1-4 bytes; a surrogate or a number above U+10FFFF is written as U+FFFD. Returns how many. */
 size_t utf8_put(char *at, uint32_t cp);
 /* The character at the start of s, which must have utf8_len(s) bytes. */

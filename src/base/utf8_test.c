@@ -160,11 +160,25 @@ static void test_fold_all(void **state)
 	assert_in_range(changed, 1400, 1600); /* CaseFolding.txt has about so many of status C and S */
 }
 
+static void test_cut(void **state)
+{
+	struct str s = STR("a\xe1\xbb\x87z\xf0\x9f\x94\x92");
+	static const size_t want[] = { 0, 1, 1, 1, 4, 5, 5, 5, 5, 9, 9 };
+	for (size_t most = 0; most < ARRAY_LEN(want); most++)
+		assert_int_equal(utf8_cut(s, most).n, want[most]);
+	/* what is no UTF-8 is bytes */
+	struct str bytes = STR("\x80\x80\x80\x80\x80\x80\xe1\xbb");
+	for (size_t most = 0; most <= bytes.n; most++)
+		assert_int_equal(utf8_cut(bytes, most).n, most);
+	assert_int_equal(utf8_cut((struct str){ NULL, 0 }, 3).n, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_len),  cmocka_unit_test(test_put_get),   cmocka_unit_test(test_valid),
 		cmocka_unit_test(test_fold), cmocka_unit_test(test_fold_long), cmocka_unit_test(test_fold_all),
+		cmocka_unit_test(test_cut),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

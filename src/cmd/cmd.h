@@ -5,6 +5,10 @@
 #ifndef KHIEN_CMD_CMD_H
 #define KHIEN_CMD_CMD_H
 
+int cmd_ca(int argc, char **argv);
+int cmd_check(int argc, char **argv);
+int cmd_find(int argc, char **argv);
+int cmd_hub(int argc, char **argv);
 int cmd_match(int argc, char **argv);
 int cmd_rules(int argc, char **argv);
 int cmd_watch(int argc, char **argv);

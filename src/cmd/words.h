@@ -32,6 +32,7 @@ enum word {
 	WORD_NOTHING,
 	WORD_READY,
 	WORD_PLAYING,      /* %s */
+	WORD_KEPT,         /* %s events, %s folder */
 	WORD_PLAYED,       /* %llu events, %llu alerts, %.1f s */
 	WORD_LIVE,         /* %.0f events/s, %llu matches, %u alerts open, %.1f s lag, %llu shed */
 	WORD_LIVE_EACH,    /* %.0f events/s, %llu matches, %.1f s lag, %llu shed */
@@ -43,12 +44,28 @@ enum word {
 	WORD_NO_STATE,     /* %s why */
 	WORD_CATCHING_UP,  /* %s what, %s how much */
 	WORD_MAY_BE_LOST,  /* %s what, %s how much */
+	WORD_STATUS_UP,    /* %.1f hours, %.0f events, %.0f rules */
+	WORD_STATUS_DOWN,  /* %s folder */
+	WORD_STATUS_STORE, /* %s size, %s date */
+	WORD_STATUS_FULL,  /* %s date */
+	WORD_STATUS_TROUBLE,
+	WORD_STATUS_DATASETS, /* headings, "|" between */
+	WORD_STATUS_SENDERS,  /* headings */
+	WORD_STATUS_ALERTS,
+	WORD_STATUS_NONE,
 	WORD_LEVEL_NONE,
 	WORD_LEVEL_INFORMATIONAL,
 	WORD_LEVEL_LOW,
 	WORD_LEVEL_MEDIUM,
 	WORD_LEVEL_HIGH,
 	WORD_LEVEL_CRITICAL,
+	WORD_FOUND,        /* %s events, %s searched, %.2f s, %s blocks, %s passed over */
+	WORD_FOUND_VALUES, /* %s different values, %s events */
+	WORD_FOUND_LIMIT,  /* %s events */
+	WORD_FOUND_STOPPED,
+	WORD_FOUND_DAMAGED, /* %s blocks */
+	WORD_EXPORTED,      /* %s events, %s bytes, %.1f s */
+	WORD_IMPORTED,      /* %s events, %s known, %s bad lines, %.1f s */
 	N_WORDS
 };
 

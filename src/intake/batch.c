@@ -106,20 +106,29 @@ static void put_if_asked(struct event *ev, struct str name, const char *text)
 			event_put(ev, ids[i], str_from(text), VALUE_TEXT);
 }
 
+int intake_parse(const struct format *format, const struct columns *columns, struct str record, int64_t now,
+                 struct event *ev, struct err *err)
+{
+	event_reset(ev);
+	ev->raw = record;
+	ev->format = format->name;
+	int code = format->parse(record, columns, now, ev, err);
+	if (code)
+		return code;
+	if (format == &intake_json)
+		intake_derive_journal(ev);
+	put_if_asked(ev, STR("khien.format"), format->name);
+	return 0;
+}
+
 int batch_parse(const struct batch *b, size_t i, struct event *ev, struct err *err)
 {
 	const struct record *r = &b->records[i];
-	event_reset(ev);
-	ev->raw = r->bytes;
+	int code = intake_parse(b->format, b->columns, r->bytes, b->now, ev, err);
+	if (code)
+		return code;
 	ev->file = b->origin;
 	ev->line = r->line;
-	ev->format = b->format->name;
-	int rc = b->format->parse(r->bytes, b->columns, b->now, ev, err);
-	if (rc)
-		return rc;
-	if (b->format == &intake_json)
-		intake_derive_journal(ev);
 	put_if_asked(ev, STR("log.file.path"), b->origin);
-	put_if_asked(ev, STR("khien.format"), b->format->name);
 	return 0;
 }

@@ -108,6 +108,9 @@ const struct intake_counts *framer_counts(const struct framer *f);
 const struct format *framer_format(const struct framer *f); /* NULL: not known yet, or nothing fits */
 void framer_free(struct framer *f);
 
+/* Parses one record into ev (resets it first), with the fields that journal entries derive. 0, or -EBADMSG and why. */
+int intake_parse(const struct format *format, const struct columns *columns, struct str record, int64_t now,
+                 struct event *ev, struct err *err);
 /* Parses record i of a batch into ev (resets it first). 0, or -EBADMSG: skipped, reason in err. Thread-safe. */
 int batch_parse(const struct batch *b, size_t i, struct event *ev, struct err *err);
 

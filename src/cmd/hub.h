@@ -1,0 +1,129 @@
+/*
+ * khien hub: takes every log, keeps it, matches rules over it. Inside of the command; the files are listed in main.c.
+ *
+ *   supervisor            rights of who started it; reads configuration, certificates; starts the two, anew when one ends
+ *   ├─ front (+ opener)   user khien-front, no files: listens, makes envelopes, matches
+ *   └─ keeper             user khien, no network, the data folder alone: events and state, durable
+ *
+ *   listener --offer--> front --rows--> keeper --verdicts--> front --answer--> listener
+ *                                                              └--rules--> alerts --> keeper, and whoever reads along
+ */
+#ifndef KHIEN_CMD_HUB_H
+#define KHIEN_CMD_HUB_H
+
+#include "base/buf.h"
+#include "base/log.h"
+#include "cmd/config.h"
+#include "store/events.h"
+#include "store/state.h"
+
+#include <sys/types.h>
+
+/* --- hub_link.c: between front and keeper. Both are forks of one program: shapes are the machine's own. --- */
+
+enum link_kind {
+	LINK_ROWS = 1, /* to the keeper: n rows; answered by LINK_VERDICTS in the same order */
+	LINK_VERDICTS, /* code; where it is 0: the number of the first row, and n bytes of enum event_verdict */
+	LINK_ALERT,    /* to the keeper: struct link_alert and its texts */
+	LINK_STATUS,   /* to the keeper: text for `khien hub status` */
+	LINK_TOKENS,   /* to the front: n struct token, all there are */
+	LINK_STORE,    /* to the front: struct link_store */
+	LINK_REPLAY,   /* to the front: n rows that were taken before the start; seq: the number of the first */
+	LINK_REPLAYED, /* that was all */
+	LINK_MATCHED,  /* both ways: rules have seen all rows before number seq, and alerts of them were sent */
+	N_LINKS,
+};
+
+struct link_head {
+	uint32_t kind;
+	int32_t code;
+	uint64_t seq, n, size; /* size: bytes that follow */
+};
+
+struct link_row {
+	int64_t time;
+	uint32_t json, id, dataset; /* lengths of the texts that follow, in this order */
+};
+
+struct link_alert {
+	int64_t time, made;
+	uint32_t count, length[8]; /* id, rule, title, level, host, user, address, json */
+};
+
+/* What the keeper says of itself, once a second. */
+struct link_store {
+	struct events_counts counts;
+	struct event_retention retention;
+	uint64_t free_bytes; /* of the file system */
+	uint64_t alerts;     /* raised since the start */
+	int32_t trouble;     /* -errno: nothing can be stored now */
+	char why[256];
+};
+
+enum { LINK_MESSAGE_MAX = 64 << 20 };
+
+struct link {
+	int fd; /* non-blocking stream socket */
+	struct buf in, out;
+	size_t used, sent;
+};
+
+int link_init(struct link *l, int fd);
+void link_done(struct link *l);
+/* Reads what is there. 0; -EPIPE: the other end is gone. */
+int link_read(struct link *l);
+/* The next whole message; its body is borrowed until link_read(). 0: there is none yet; -EPROTO: that is no message. */
+int link_next(struct link *l, struct link_head *head, struct str *body);
+void link_put(struct link *l, const struct link_head *head, struct str body);
+/* Writes as much as goes out now. 0, also when some is left (link_pending); -EPIPE. */
+int link_flush(struct link *l);
+static inline bool link_pending(const struct link *l)
+{
+	return l->sent < l->out.n;
+}
+
+/* Appends a row to a body of LINK_ROWS or LINK_REPLAY; takes the next one off: false when there is none. */
+void link_add_row(struct buf *body, const struct event_row *row);
+bool link_take_row(struct str *body, struct event_row *row);
+void link_add_alert(struct buf *body, const struct alert_row *a);
+bool link_take_alert(struct str body, struct alert_row *a);
+
+/* --- the two --- */
+
+/* Why a process ended, as its exit status. */
+enum { HUB_ENDED = 0, HUB_DIED = 1 /* it may be started anew */, HUB_HOPELESS = 2 /* nothing would change */ };
+
+struct keeper_config {
+	const char *store; /* folder: state.db, events/, status */
+	const char *user;  /* NULL: stays who it is */
+	const struct event_limits *limits;
+	const struct clock *clock;
+	const struct log *log;
+	int link;
+};
+/* In a process of its own. Ends when the other end of the link is closed: its exit status. */
+int keeper_run(const struct keeper_config *config);
+
+struct front_config {
+	const struct config_hub *hub;
+	const struct hub_options *options;
+	struct str key, certificate, ca; /* PEM; key is wiped once it is in use */
+	const char *user;
+	const struct clock *clock;
+	int link;
+	int ready; /* a byte is written here when it listens, and one a second from then on */
+};
+/* What only the command line says. */
+struct hub_options {
+	const char *mapping, *placeholders;
+	const char *const *play; /* recordings */
+	size_t n_play;
+	bool play_only, json;
+	int lang, color;
+};
+int front_run(const struct front_config *config);
+
+/* --- hub_status.c: a job of `khien hub` --- */
+int hub_status(int argc, char **argv);
+
+#endif

@@ -1,0 +1,365 @@
+/*
+ * The desk: where offers become rows, wait for the keeper's word, and are matched once they are durable.
+ *
+ * An offer is cut into flights of at most so many rows as the keeper takes at once. Flights are answered in the order
+ * in which they were sent; the offer is answered when its last one is.
+ */
+#include "cmd/hub_front.h"
+
+#include <errno.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <time.h>
+
+static const int64_t AHEAD = 60LL * CLOCK_S; /* so far clocks of machines may differ */
+enum { UNDER_WAY_MAX = 16 << 20, ROWS_AT_ONCE = 4096 };
+
+struct parcel {
+	struct offer *offer;
+	unsigned flights; /* not answered yet */
+	int code;
+};
+
+struct flight {
+	struct flight *next;
+	struct parcel *parcel;
+	struct buf rows; /* body of LINK_ROWS; kept until rules have seen it */
+	uint32_t n, *items;
+};
+
+struct queue {
+	struct flight *first, **last;
+};
+
+struct desk {
+	struct desk_config c;
+	struct envelope *envelope;
+	const struct format *json;
+	struct queue sent, waiting; /* waiting: the keeper had no room */
+	struct buf scratch;         /* the JSON of one row */
+	struct desk_counts counts;
+	uint64_t matched; /* rules saw the rows before this one in a run before */
+	bool full;        /* somebody was turned away */
+};
+
+int desk_new(struct desk **ret, const struct desk_config *config, struct err *err)
+{
+	struct desk *d = calloc(1, sizeof(*d));
+	if (!d)
+		return err_set(err, -ENOMEM, "%m");
+	d->c = *config;
+	d->json = intake_format(STR("json"));
+	d->sent.last = &d->sent.first;
+	d->waiting.last = &d->waiting.first;
+	int code = envelope_new(&d->envelope, err);
+	if (code)
+		desk_free(d);
+	else
+		*ret = d;
+	return code;
+}
+
+static void flight_free(struct flight *f)
+{
+	if (!f)
+		return;
+	buf_free(&f->rows);
+	free(f->items);
+	free(f);
+}
+
+static void push(struct queue *q, struct flight *f)
+{
+	f->next = NULL;
+	*q->last = f;
+	q->last = &f->next;
+}
+
+static struct flight *pop(struct queue *q)
+{
+	struct flight *f = q->first;
+	if (f && !(q->first = f->next))
+		q->last = &q->first;
+	return f;
+}
+
+/* The offer goes back when nothing of it is left under way. */
+static void land(struct desk *d, struct flight *f)
+{
+	struct parcel *p = f->parcel;
+	d->counts.under_way -= f->rows.n;
+	flight_free(f);
+	if (--p->flights)
+		return;
+	p->offer->answer(p->offer, p->code);
+	free(p);
+}
+
+void desk_free(struct desk *d)
+{
+	if (!d)
+		return;
+	struct queue *const queues[] = { &d->sent, &d->waiting };
+	for (size_t i = 0; i < ARRAY_LEN(queues); i++)
+		for (struct flight *f; (f = pop(queues[i]));) {
+			f->parcel->code = -ECANCELED;
+			land(d, f);
+		}
+	envelope_free(d->envelope);
+	buf_free(&d->scratch);
+	free(d);
+}
+
+/* --- in --- */
+
+static int64_t zone(int64_t now)
+{
+	time_t s = now / CLOCK_S;
+	struct tm tm;
+	localtime_r(&s, &tm);
+	return (int64_t)tm.tm_gmtoff * CLOCK_S;
+}
+
+/* Makes a row of an item, or says why not. */
+static void add_item(struct desk *d, struct flight *f, const struct offer *o, uint32_t i)
+{
+	struct offer_item *item = &o->items[i];
+	const struct envelope_around around = {
+		.format = o->format,
+		.columns = o->columns,
+		.id = item->id,
+		.dataset = item->dataset,
+		.source = str_from(o->sender->name),
+		.file = o->file,
+		.received = o->now,
+		.zone = zone(o->now),
+	};
+	struct envelope_row sealed;
+	struct err err;
+	d->scratch.n = 0;
+	if (envelope_seal(d->envelope, item->record, &around, &d->scratch, &sealed, &err)) {
+		item->verdict = OFFER_BAD;
+		item->reason = err.code == -E2BIG ? "longer than 1 MiB" : "no event can be made of it";
+		d->counts.bad++;
+		o->sender->bad++;
+		return;
+	}
+	const struct event_row row = { sealed.time, sealed.dataset, sealed.id, buf_str(&d->scratch) };
+	link_add_row(&f->rows, &row);
+	f->items[f->n++] = i;
+}
+
+static struct flight *flight_new(struct parcel *p)
+{
+	struct flight *f = calloc(1, sizeof(*f));
+	uint32_t *items = calloc(ROWS_AT_ONCE, sizeof(*items));
+	if (!f || !items) {
+		free(f);
+		free(items);
+		return NULL;
+	}
+	*f = (struct flight){ .parcel = p, .items = items, .rows.max = LINK_MESSAGE_MAX / 4 };
+	return f;
+}
+
+static void send_rows(struct desk *d, struct flight *f)
+{
+	const struct link_head head = { .kind = LINK_ROWS, .n = f->n };
+	link_put(d->c.link, &head, buf_str(&f->rows));
+	push(&d->sent, f);
+}
+
+/* Everything that an offer holds, as flights. They are sent together, or not at all. */
+static int pack(struct desk *d, struct parcel *p, struct queue *flights)
+{
+	const struct offer *o = p->offer;
+	struct flight *f = NULL;
+	for (size_t i = 0; i < o->n || !f; i++) {
+		if (!f || f->n == ROWS_AT_ONCE || f->rows.n > LINK_MESSAGE_MAX / 8) {
+			f = flight_new(p);
+			if (!f)
+				return -ENOMEM;
+			push(flights, f);
+			p->flights++;
+		}
+		if (i < o->n)
+			add_item(d, f, o, (uint32_t)i);
+		if (f->rows.failed)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+int desk_take(void *arg, struct offer *o)
+{
+	struct desk *d = arg;
+	if (d->counts.under_way + o->bytes > UNDER_WAY_MAX && d->counts.under_way) {
+		d->full = true;
+		d->counts.busy++;
+		return -EAGAIN;
+	}
+	struct queue flights = { .last = &flights.first };
+	struct parcel *p = calloc(1, sizeof(*p));
+	if (!p)
+		return -EAGAIN;
+	p->offer = o;
+	int code = pack(d, p, &flights);
+	for (struct flight *f; (f = pop(&flights));) {
+		if (code) {
+			flight_free(f);
+			continue;
+		}
+		d->counts.under_way += f->rows.n;
+		send_rows(d, f);
+	}
+	if (code) {
+		free(p);
+		d->full = true;
+		return -EAGAIN;
+	}
+	o->sender->events += o->n;
+	o->sender->bytes += o->bytes;
+	o->sender->last = o->now;
+	d->counts.events += o->n;
+	d->counts.bytes += o->bytes;
+	return 0;
+}
+
+/* --- rules --- */
+
+/* The id of an event without one is that of its place in the journal, which it has for good. */
+static void event_id(const struct event_row *row, uint64_t seq, unsigned char id[MATCH_ID])
+{
+	size_t n = 0;
+	if (row->id.n == (size_t)2 * MATCH_ID && !sodium_hex2bin(id, MATCH_ID, row->id.p, row->id.n, NULL, &n, NULL) &&
+	    n == MATCH_ID)
+		return;
+	if (row->id.n)
+		crypto_generichash(id, MATCH_ID, (const unsigned char *)row->id.p, row->id.n, NULL, 0);
+	else
+		crypto_generichash(id, MATCH_ID, (const unsigned char *)&seq, sizeof(seq),
+		                   (const unsigned char *)"khien seq", 9);
+}
+
+struct seen {
+	struct desk *desk;
+	unsigned char id[MATCH_ID];
+	bool known; /* a run before told its alerts */
+};
+
+/* Ahead of the clock is wrong or a lie, and would make what truly comes now late for correlations. */
+static int on_match(void *arg, const struct match *m)
+{
+	const struct seen *seen = arg;
+	struct match at = *m;
+	int64_t now = clock_wall(seen->desk->c.clock);
+	at.time = m->time > now + AHEAD ? now : m->time;
+	at.known = seen->known;
+	memcpy(at.id, seen->id, sizeof(at.id));
+	return pipe_match(seen->desk->c.pipe, &at);
+}
+
+static int match(struct desk *d, const struct event_row *row, uint64_t seq, const char *source)
+{
+	struct pipe *p = d->c.pipe;
+	struct seen seen = { .desk = d, .known = seq < d->matched };
+	struct err err;
+	if (intake_parse(d->json, NULL, row->json, row->time, &p->event, &err))
+		return 0; /* it was read when it came */
+	p->event.file = source;
+	p->event.time = row->time;
+	p->events++;
+	event_id(row, seq, seen.id);
+	return matcher_run(p->matcher, &p->event, on_match, &seen);
+}
+
+static void say_matched(struct desk *d, uint64_t seq)
+{
+	const struct link_head head = { .kind = LINK_MATCHED, .seq = seq };
+	link_put(d->c.link, &head, STR(""));
+}
+
+void desk_matched(struct desk *d, uint64_t seq)
+{
+	d->matched = seq;
+}
+
+int desk_replay(struct desk *d, const struct link_head *head, struct str body)
+{
+	struct event_row row;
+	int code = 0;
+	for (uint64_t i = 0; i < head->n && !code; i++)
+		code = link_take_row(&body, &row) ? match(d, &row, head->seq + i, "hub") : -EPROTO;
+	if (!code && head->n && head->seq + head->n > d->matched)
+		say_matched(d, head->seq + head->n);
+	return code;
+}
+
+/* --- the keeper's word --- */
+
+static int judge(struct desk *d, struct flight *f, uint64_t seq, struct str verdicts)
+{
+	struct offer *o = f->parcel->offer;
+	struct str body = buf_str(&f->rows);
+	struct event_row row;
+	int code = 0;
+	for (uint32_t i = 0; i < f->n && !code; i++) {
+		bool known = verdicts.p[i] == EVENT_KNOWN;
+		o->items[f->items[i]].verdict = known ? OFFER_KNOWN : OFFER_KEPT;
+		d->counts.kept += !known;
+		d->counts.known += known;
+		o->sender->kept += !known;
+		o->sender->known += known;
+		if (!link_take_row(&body, &row))
+			return -EPROTO;
+		if (!known && !o->recording)
+			code = match(d, &row, seq + i, o->sender->name);
+	}
+	if (f->n)
+		say_matched(d, seq + f->n);
+	return code;
+}
+
+int desk_verdicts(struct desk *d, const struct link_head *head, struct str body)
+{
+	struct flight *f = pop(&d->sent);
+	int code = 0;
+	if (!f || head->n != f->n || (!head->code && body.n != f->n))
+		return -EPROTO;
+	if (head->code && f->parcel->offer->patient) {
+		push(&d->waiting, f);
+		return 0;
+	}
+	if (head->code)
+		f->parcel->code = head->code;
+	else
+		code = judge(d, f, head->seq, body);
+	land(d, f);
+	if (d->full && d->counts.under_way < UNDER_WAY_MAX / 2) {
+		d->full = false;
+		d->c.room(d->c.arg);
+	}
+	return code;
+}
+
+void desk_retry(struct desk *d)
+{
+	struct queue again = d->waiting;
+	if (!again.first)
+		return;
+	d->waiting = (struct queue){ .last = &d->waiting.first };
+	for (struct flight *f = again.first, *next; f; f = next) {
+		next = f->next;
+		send_rows(d, f);
+	}
+}
+
+bool desk_idle(const struct desk *d)
+{
+	return !d->sent.first && !d->waiting.first;
+}
+
+struct desk_counts desk_counts(const struct desk *d)
+{
+	return d->counts;
+}

@@ -1,0 +1,109 @@
+/* The front of khien hub, in its parts. Inside of the command. */
+#ifndef KHIEN_CMD_HUB_FRONT_H
+#define KHIEN_CMD_HUB_FRONT_H
+
+#include "api/api.h"
+#include "cmd/hub.h"
+#include "cmd/live.h"
+#include "collect/collect.h"
+#include "intake/envelope.h"
+#include "intake/offer.h"
+
+/* --- hub_desk.c: offers in, rows to the keeper, verdicts back, rules over what was kept --- */
+
+struct desk;
+
+struct desk_config {
+	struct link *link;
+	struct pipe *pipe;
+	const struct clock *clock;
+	void (*room)(void *arg); /* offers that were turned away may come again */
+	void *arg;
+};
+
+int desk_new(struct desk **ret, const struct desk_config *config, struct err *err);
+void desk_free(struct desk *d);
+/* An offer_sink. Its answer comes later, never from within. */
+int desk_take(void *desk, struct offer *o);
+/* What the keeper says. 0, or -errno: the end. */
+int desk_verdicts(struct desk *d, const struct link_head *head, struct str body);
+int desk_replay(struct desk *d, const struct link_head *head, struct str body);
+void desk_matched(struct desk *d, uint64_t seq);
+/* Once a second: what the keeper had no room for is sent again. */
+void desk_retry(struct desk *d);
+/* Nothing is under way. */
+bool desk_idle(const struct desk *d);
+
+struct desk_counts {
+	uint64_t events, bytes, kept, known, bad, busy;
+	size_t under_way; /* bytes */
+};
+struct desk_counts desk_counts(const struct desk *d);
+
+/* --- hub_sources.c: what is collected becomes offers --- */
+
+/* The taker's functions for collect/; arg is a struct front. */
+int front_take(void *front, struct origin *o, struct batch *b);
+
+/* --- hub_metrics.c: what the hub says of itself --- */
+
+struct front;
+void front_metrics(void *front, struct buf *out);
+int front_health(void *front, struct buf *why);
+
+/* --- hub_front.c: up to the sandbox; hub_serve.c: from then on --- */
+
+enum { FRONT_LISTENERS = 64 };
+
+struct front {
+	const struct front_config *c;
+	const struct clock *clock;
+	struct log log;
+	struct live_rules rules;
+	struct engine *engine;
+	struct show *show;
+	struct pipe pipe;
+	struct sources sources; /* behind those of collect/: the addresses for HTTP, and then the rules */
+	size_t http, https;     /* the first of each among them */
+	struct opener *opener;
+	struct reload *reload;
+	struct loop *loop;
+	struct sandbox *sandbox;
+	struct places *places; /* NULL: how far files were read is not kept */
+	struct err no_places;  /* why */
+	struct follow *follow;
+	struct taker taker;
+	struct listener *listeners[FRONT_LISTENERS];
+	size_t n_listeners;
+	struct api *apis[FRONT_LISTENERS];
+	size_t n_apis;
+	struct senders *senders;
+	struct token *tokens;
+	size_t n_tokens;
+	struct link link;
+	struct link_store store; /* what the keeper said last */
+	struct desk *desk;
+	unsigned followed; /* offers of follow that are under way */
+	struct recording *recordings;
+	size_t n_recordings;
+	uint64_t stored;         /* events of recordings */
+	int64_t began, stopping; /* monotonic; stopping 0: not */
+	int64_t beat, status;    /* when the supervisor and the keeper were last told */
+	bool replayed;
+};
+
+/* Everything that the sandbox permits: until it is told to end. 0 or -errno. */
+int front_serve(struct front *f, struct err *err);
+/* A group_sink: an alert is kept. */
+int front_alert(void *front, enum group_news news, const struct group *g, const struct match *m);
+
+/* --- hub_play.c: recordings are played, then kept --- */
+
+int front_play(struct front *f, struct err *err);
+
+/* --- hub_serve.c, for it --- */
+
+/* Waits for the keeper and hears it. 0, or -errno: it is gone. */
+int front_hear(struct front *f, int timeout_ms);
+
+#endif

@@ -1,0 +1,402 @@
+/*
+ * The keeper: the only process that touches the data folder. It takes rows from the front, makes all that wait durable
+ * with one fsync (group commit), and says so. It has no network, and of files the data folder alone.
+ */
+#include "cmd/hub.h"
+
+#include "os/atomic.h"
+#include "os/sandbox.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/statvfs.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { ALERTS_KEPT = 1000000 };
+enum { WAIT_MS = 50, ROWS_AT_ONCE = 8192, REPLAY_BYTES = 256 << 10 };
+static const int64_t SAY_EVERY = CLOCK_S, MARK_EVERY = CLOCK_S, ENFORCE_EVERY = 30LL * CLOCK_S;
+static const int64_t PATIENCE = 2LL * CLOCK_S;
+
+struct keeper {
+	const struct keeper_config *c;
+	const struct events_kind *kind;
+	struct events *events;
+	struct state *state;
+	struct link link;
+	struct link_store said;
+	uint64_t state_version;
+	int64_t said_at, enforced_at;
+	bool unsynced, changed;   /* rows wait for sync; state for commit */
+	uint64_t matched, marked; /* rules have seen the rows up to here; and that is on the disk */
+	int64_t marked_at;
+	struct event_row *rows;
+	uint8_t *verdicts;
+	struct buf answers; /* heads and verdicts that wait for sync */
+	/* of the replay: a message under way */
+	struct buf replay;
+	uint64_t replay_n, replay_seq;
+};
+
+static void note(void *arg, const char *event, const char *what, const char *why)
+{
+	struct keeper *k = arg;
+	log_say(k->c->log, LOG_LEVEL_WARNING, event, LOG_TEXT("what", what), LOG_TEXT("why", why));
+}
+
+/* Trouble is told when it begins, when it changes, and when it is over. */
+static void trouble(struct keeper *k, int code, const char *why)
+{
+	if (code && (code != k->said.trouble || !*k->said.why))
+		log_say(k->c->log, LOG_LEVEL_ERROR, "not-stored", LOG_TEXT("why", why));
+	else if (!code && k->said.trouble)
+		log_say(k->c->log, LOG_LEVEL_INFO, "stored-again", LOG_TEXT("after", k->said.why));
+	if (code != k->said.trouble)
+		k->said_at = 0;
+	k->said.trouble = code;
+	snprintf(k->said.why, sizeof(k->said.why), "%s", code ? why : "");
+}
+
+static void put_answer(struct keeper *k, int code, uint64_t seq, uint64_t n)
+{
+	const struct link_head head = { .kind = LINK_VERDICTS, .code = code, .seq = seq, .n = n, .size = code ? 0 : n };
+	buf_add(&k->answers, (struct str){ (const char *)&head, sizeof(head) });
+	if (!code)
+		buf_add(&k->answers, (struct str){ (const char *)k->verdicts, n });
+}
+
+static int on_rows(struct keeper *k, const struct link_head *head, struct str body)
+{
+	struct err err = { 0 };
+	uint64_t seq = 0;
+	if (head->n > ROWS_AT_ONCE)
+		return -EPROTO;
+	for (uint64_t i = 0; i < head->n; i++)
+		if (!link_take_row(&body, &k->rows[i]))
+			return -EPROTO;
+	int code = head->n ? k->kind->append(k->events, k->rows, head->n, k->verdicts, &seq, &err) : 0;
+	trouble(k, code, err.text);
+	k->unsynced |= !code && head->n;
+	put_answer(k, code, seq, head->n);
+	return 0;
+}
+
+static int on_alert(struct keeper *k, struct str body)
+{
+	struct alert_row a;
+	struct err err;
+	bool added = false;
+	if (!link_take_alert(body, &a))
+		return -EPROTO;
+	int code = k->changed ? 0 : state_begin(k->state, &err);
+	if (!code) {
+		k->changed = true;
+		code = state_alert_add(k->state, &a, &added, &err);
+	}
+	if (code)
+		log_say(k->c->log, LOG_LEVEL_ERROR, "alert-not-stored", LOG_TEXT("why", err.text));
+	k->said.alerts += added;
+	return 0;
+}
+
+/* How far rules have come stands in the same transaction as the alerts that they raised. */
+static void commit(struct keeper *k)
+{
+	struct err err;
+	int64_t now = clock_monotonic(k->c->clock);
+	bool mark = k->matched != k->marked && (k->changed || now - k->marked_at >= MARK_EVERY);
+	int code = 0;
+	if (!mark && !k->changed)
+		return;
+	if (!k->changed)
+		code = state_begin(k->state, &err);
+	if (!code && mark)
+		code = state_set(k->state, "matched", (struct str){ (const char *)&k->matched, sizeof(k->matched) },
+		                 &err);
+	if (!code)
+		code = state_commit(k->state, &err);
+	if (code)
+		log_say(k->c->log, LOG_LEVEL_ERROR, "alert-not-stored", LOG_TEXT("why", err.text));
+	else if (mark)
+		k->marked = k->matched;
+	k->changed = false;
+	k->marked_at = now;
+}
+
+/* Not of value after a restart: written without haste. */
+static void on_status(struct keeper *k, struct str body)
+{
+	struct err err;
+	if (atomic_write(k->c->store, "status", body, 0640, &err))
+		log_say(k->c->log, LOG_LEVEL_WARNING, "status-not-written", LOG_TEXT("why", err.text));
+}
+
+static int on_message(struct keeper *k, const struct link_head *head, struct str body)
+{
+	switch (head->kind) {
+	case LINK_ROWS: return on_rows(k, head, body);
+	case LINK_ALERT: return on_alert(k, body);
+	case LINK_MATCHED: k->matched = head->seq; return 0;
+	case LINK_STATUS: on_status(k, body); return 0;
+	default: return -EPROTO;
+	}
+}
+
+/* One fsync for all that was taken; then everybody is told. */
+static void settle(struct keeper *k)
+{
+	struct err err = { 0 };
+	int code = k->unsynced ? k->kind->sync(k->events, &err) : 0;
+	commit(k);
+	if (code)
+		trouble(k, code, err.text);
+	for (size_t at = 0; at < k->answers.n;) {
+		struct link_head head;
+		memcpy(&head, k->answers.p + at, sizeof(head));
+		struct str body = { k->answers.p + at + sizeof(head), head.size };
+		at += sizeof(head) + head.size;
+		if (code && !head.code) {
+			head.code = code;
+			body.n = 0;
+		}
+		link_put(&k->link, &head, body);
+	}
+	k->answers.n = 0;
+	k->unsynced = false;
+}
+
+static int put_token(void *arg, const struct token *t)
+{
+	buf_add(arg, (struct str){ (const char *)t, sizeof(*t) });
+	return 0;
+}
+
+/* Whoever changed the tokens, the front gets them. */
+static void say_tokens(struct keeper *k)
+{
+	struct buf body = { 0 };
+	struct err err;
+	uint64_t version = state_version(k->state);
+	if (version == k->state_version)
+		return;
+	k->state_version = version;
+	if (state_tokens(k->state, put_token, &body, &err)) {
+		log_say(k->c->log, LOG_LEVEL_ERROR, "tokens-not-read", LOG_TEXT("why", err.text));
+	} else {
+		const struct link_head head = { .kind = LINK_TOKENS, .n = body.n / sizeof(struct token) };
+		link_put(&k->link, &head, buf_str(&body));
+	}
+	buf_free(&body);
+}
+
+static void say_store(struct keeper *k)
+{
+	struct statvfs fs;
+	const struct link_head head = { .kind = LINK_STORE };
+	k->said.counts = k->kind->counts(k->events);
+	if (!statvfs(k->c->store, &fs))
+		k->said.free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
+	link_put(&k->link, &head, (struct str){ (const char *)&k->said, sizeof(k->said) });
+}
+
+static void enforce(struct keeper *k)
+{
+	struct err err;
+	uint64_t removed;
+	if (state_alerts_trim(k->state, ALERTS_KEPT, &removed, &err))
+		log_say(k->c->log, LOG_LEVEL_ERROR, "limits-not-kept", LOG_TEXT("why", err.text));
+	uint64_t dropped = k->said.retention.dropped_events;
+	if (k->kind->enforce(k->events, k->c->limits, &k->said.retention, &err))
+		log_say(k->c->log, LOG_LEVEL_ERROR, "limits-not-kept", LOG_TEXT("why", err.text));
+	else if (k->said.retention.dropped_events)
+		log_say(k->c->log, LOG_LEVEL_INFO, "dropped", LOG_NUMBER("events", k->said.retention.dropped_events),
+		        LOG_NUMBER("bytes", k->said.retention.dropped_bytes));
+	k->said.retention.dropped_events += dropped;
+}
+
+static void housekeeping(struct keeper *k)
+{
+	int64_t now = clock_monotonic(k->c->clock);
+	struct err err;
+	int code = k->kind->tick(k->events, &err);
+	if (code)
+		trouble(k, code, err.text);
+	if (now - k->enforced_at >= ENFORCE_EVERY || !k->enforced_at) {
+		enforce(k);
+		k->enforced_at = now;
+	}
+	if (now - k->said_at >= SAY_EVERY || !k->said_at) {
+		say_tokens(k);
+		say_store(k);
+		k->said_at = now;
+	}
+}
+
+/* --- the start --- */
+
+static void send_replay(struct keeper *k)
+{
+	const struct link_head head = { .kind = LINK_REPLAY, .seq = k->replay_seq, .n = k->replay_n };
+	if (k->replay_n)
+		link_put(&k->link, &head, buf_str(&k->replay));
+	k->replay.n = 0;
+	k->replay_n = 0;
+}
+
+/* The front reads along, or this waits for it. */
+static int flush_all(struct keeper *k)
+{
+	int code = link_flush(&k->link);
+	while (!code && link_pending(&k->link)) {
+		struct pollfd p = { .fd = k->link.fd, .events = POLLOUT };
+		poll(&p, 1, -1);
+		code = link_flush(&k->link);
+	}
+	return code;
+}
+
+static int on_replay(void *arg, uint64_t seq, const struct event_row *row)
+{
+	struct keeper *k = arg;
+	if (k->replay_n && (seq != k->replay_seq + k->replay_n || k->replay.n > REPLAY_BYTES))
+		send_replay(k);
+	if (!k->replay_n)
+		k->replay_seq = seq;
+	k->replay_n++;
+	link_add_row(&k->replay, row);
+	return k->replay.n > REPLAY_BYTES ? flush_all(k) : 0;
+}
+
+static int say_matched(struct keeper *k, struct err *err)
+{
+	struct buf was = { 0 };
+	int code = state_get(k->state, "matched", &was, err);
+	if (!code && was.n == sizeof(k->marked))
+		memcpy(&k->marked, was.p, was.n);
+	buf_free(&was);
+	if (code && code != -ENOENT)
+		return code;
+	k->matched = k->marked;
+	const struct link_head head = { .kind = LINK_MATCHED, .seq = k->marked };
+	link_put(&k->link, &head, STR(""));
+	return 0;
+}
+
+/* One that has just lost its supervisor is about to end. */
+static int open_events(struct keeper *k, const struct events_config *config, struct err *err)
+{
+	const struct timespec pause = { .tv_nsec = 50000000 };
+	int64_t until = clock_monotonic(k->c->clock) + PATIENCE;
+	int code;
+	while ((code = k->kind->open(&k->events, config, err)) == -EBUSY && clock_monotonic(k->c->clock) < until)
+		nanosleep(&pause, NULL);
+	return code;
+}
+
+static int open_all(struct keeper *k, struct err *err)
+{
+	char dir[4096];
+	int migrated = 0;
+	const struct state_config state = { .dir = k->c->store, .clock = k->c->clock };
+	const struct events_config events = { .dir = dir, .clock = k->c->clock, .note = note, .arg = k };
+	snprintf(dir, sizeof(dir), "%s/events", k->c->store);
+	int code = state_open(&k->state, &state, &migrated, err);
+	if (!code && migrated)
+		log_say(k->c->log, LOG_LEVEL_INFO, "migrated", LOG_NUMBER("from", (uint64_t)migrated),
+		        LOG_NUMBER("to", STATE_SCHEMA));
+	if (!code)
+		code = open_events(k, &events, err);
+	k->rows = calloc(ROWS_AT_ONCE, sizeof(*k->rows));
+	k->verdicts = malloc(ROWS_AT_ONCE);
+	if (!code && (!k->rows || !k->verdicts))
+		code = err_set(err, -ENOMEM, "%m");
+	if (!code)
+		code = say_matched(k, err);
+	if (!code)
+		code = k->kind->replay(k->events, on_replay, k, err);
+	return code;
+}
+
+static void close_all(struct keeper *k)
+{
+	if (k->events)
+		k->kind->close(k->events);
+	if (k->state)
+		state_close(k->state);
+	link_done(&k->link);
+	buf_free(&k->answers);
+	buf_free(&k->replay);
+	free(k->rows);
+	free(k->verdicts);
+}
+
+static void tell_sandbox(struct keeper *k, const struct sandbox_report *report)
+{
+	for (size_t i = 0; i < SANDBOX_LAYERS; i++)
+		if (!report->layer[i].on)
+			log_say(k->c->log, LOG_LEVEL_WARNING, "protection-off", LOG_TEXT("process", "keeper"),
+			        LOG_TEXT("what", report->layer[i].name), LOG_TEXT("why", report->layer[i].why));
+}
+
+static int enter(struct keeper *k, struct err *err)
+{
+	const struct sandbox_config config = { .user = k->c->user, .dir = k->c->store, .may = SANDBOX_FILES };
+	struct sandbox *sandbox;
+	struct sandbox_report report;
+	int code = sandbox_init(&sandbox, &config, err);
+	if (code)
+		return code;
+	sandbox_enter(sandbox, &report);
+	tell_sandbox(k, &report);
+	return 0;
+}
+
+static int serve(struct keeper *k)
+{
+	int code = 0;
+	while (!code) {
+		struct pollfd p = { .fd = k->link.fd, .events = POLLIN | (link_pending(&k->link) ? POLLOUT : 0) };
+		struct link_head head;
+		struct str body;
+		poll(&p, 1, WAIT_MS);
+		int ended = p.revents ? link_read(&k->link) : 0, more;
+		while ((more = link_next(&k->link, &head, &body)) > 0 && !code)
+			code = on_message(k, &head, body);
+		settle(k);
+		housekeeping(k);
+		code = code ? code : more < 0 ? more : link_flush(&k->link);
+		code = code ? code : ended;
+	}
+	return code == -EPIPE ? 0 : code;
+}
+
+int keeper_run(const struct keeper_config *config)
+{
+	struct keeper k = { .c = config, .kind = &events_embedded };
+	struct err err = { 0 };
+	prctl(PR_SET_NAME, "khien: keeper", 0, 0, 0);
+	signal(SIGINT, SIG_IGN); /* it ends when the front has, which may still have something to store */
+	signal(SIGTERM, SIG_IGN);
+	int code = link_init(&k.link, config->link);
+	if (!code)
+		code = enter(&k, &err);
+	if (!code)
+		code = open_all(&k, &err);
+	if (code) {
+		log_say(config->log, LOG_LEVEL_ERROR, "not-opened", LOG_TEXT("why", err.text));
+		close_all(&k);
+		return code == -EPIPE ? HUB_DIED : HUB_HOPELESS;
+	}
+	send_replay(&k);
+	const struct link_head replayed = { .kind = LINK_REPLAYED };
+	link_put(&k.link, &replayed, STR(""));
+	code = serve(&k);
+	if (code)
+		log_say(config->log, LOG_LEVEL_ERROR, "keeper-ended", LOG_TEXT("why", strerror(-code)));
+	close_all(&k);
+	return code ? HUB_DIED : HUB_ENDED;
+}

@@ -1,0 +1,155 @@
+#include "cmd/hub.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { READ_AT_ONCE = 1 << 20, KEPT = 1 << 20 };
+
+int link_init(struct link *l, int fd)
+{
+	*l = (struct link){ .fd = fd, .in.max = LINK_MESSAGE_MAX + READ_AT_ONCE, .out.max = LINK_MESSAGE_MAX };
+	int flags = fcntl(fd, F_GETFL);
+	return flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) ? -errno : 0;
+}
+
+void link_done(struct link *l)
+{
+	if (l->fd >= 0)
+		close(l->fd);
+	buf_free(&l->in);
+	buf_free(&l->out);
+	l->fd = -1;
+}
+
+/* What was used goes; a buffer that once was large doesn't stay so. */
+static void drop(struct buf *b, size_t *used)
+{
+	if (*used == b->n && b->cap > KEPT) {
+		const size_t max = b->max;
+		buf_free(b);
+		*b = (struct buf){ .max = max };
+	} else if (*used) {
+		memmove(b->p, b->p + *used, b->n - *used);
+		b->n -= *used;
+	}
+	*used = 0;
+}
+
+int link_read(struct link *l)
+{
+	drop(&l->in, &l->used);
+	char *to = buf_room(&l->in, READ_AT_ONCE);
+	if (!to)
+		return -ENOMEM;
+	ssize_t n = read(l->fd, to, READ_AT_ONCE);
+	if (n == 0)
+		return -EPIPE;
+	if (n < 0)
+		return errno == EAGAIN || errno == EINTR ? 0 : -EPIPE;
+	l->in.n += (size_t)n;
+	return 0;
+}
+
+int link_next(struct link *l, struct link_head *head, struct str *body)
+{
+	size_t left = l->in.n - l->used;
+	if (left < sizeof(*head))
+		return 0;
+	memcpy(head, l->in.p + l->used, sizeof(*head));
+	if (head->size > LINK_MESSAGE_MAX - sizeof(*head) || head->kind < LINK_ROWS || head->kind >= N_LINKS)
+		return -EPROTO;
+	if (left - sizeof(*head) < head->size)
+		return 0;
+	*body = (struct str){ l->in.p + l->used + sizeof(*head), head->size };
+	l->used += sizeof(*head) + head->size;
+	return 1;
+}
+
+void link_put(struct link *l, const struct link_head *head, struct str body)
+{
+	struct link_head h = *head;
+	h.size = body.n;
+	buf_add(&l->out, (struct str){ (const char *)&h, sizeof(h) });
+	buf_add(&l->out, body);
+}
+
+int link_flush(struct link *l)
+{
+	while (link_pending(l)) {
+		ssize_t n = send(l->fd, l->out.p + l->sent, l->out.n - l->sent, MSG_NOSIGNAL);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return errno == EAGAIN ? 0 : -EPIPE;
+		l->sent += (size_t)n;
+	}
+	drop(&l->out, &l->sent);
+	return l->out.failed ? -ENOMEM : 0;
+}
+
+void link_add_row(struct buf *body, const struct event_row *row)
+{
+	const struct link_row head = {
+		.time = row->time,
+		.json = (uint32_t)row->json.n,
+		.id = (uint32_t)row->id.n,
+		.dataset = (uint32_t)row->dataset.n,
+	};
+	buf_add(body, (struct str){ (const char *)&head, sizeof(head) });
+	buf_add(body, row->json);
+	buf_add(body, row->id);
+	buf_add(body, row->dataset);
+}
+
+static bool take(struct str *from, size_t n, struct str *ret)
+{
+	if (from->n < n)
+		return false;
+	*ret = str_sub(*from, 0, n);
+	*from = str_sub(*from, n, from->n);
+	return true;
+}
+
+bool link_take_row(struct str *body, struct event_row *row)
+{
+	struct str bytes;
+	struct link_row head;
+	if (!take(body, sizeof(head), &bytes))
+		return false;
+	memcpy(&head, bytes.p, sizeof(head));
+	row->time = head.time;
+	return head.json <= EVENT_JSON_MAX && head.id <= EVENT_ID_MAX && head.dataset >= 1 &&
+	       head.dataset <= EVENT_DATASET_MAX && take(body, head.json, &row->json) &&
+	       take(body, head.id, &row->id) && take(body, head.dataset, &row->dataset);
+}
+
+void link_add_alert(struct buf *body, const struct alert_row *a)
+{
+	const struct str texts[] = { a->id, a->rule, a->title, a->level, a->host, a->user, a->address, a->json };
+	struct link_alert head = { .time = a->time, .made = a->made, .count = a->count };
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+		head.length[i] = (uint32_t)texts[i].n;
+	buf_add(body, (struct str){ (const char *)&head, sizeof(head) });
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+		buf_add(body, texts[i]);
+}
+
+bool link_take_alert(struct str body, struct alert_row *a)
+{
+	struct str bytes;
+	struct link_alert head;
+	if (!take(&body, sizeof(head), &bytes))
+		return false;
+	memcpy(&head, bytes.p, sizeof(head));
+	*a = (struct alert_row){ .time = head.time, .made = head.made, .count = head.count };
+	struct str *const texts[] = {
+		&a->id, &a->rule, &a->title, &a->level, &a->host, &a->user, &a->address, &a->json
+	};
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+		if (!take(&body, head.length[i], texts[i]))
+			return false;
+	return body.n == 0;
+}

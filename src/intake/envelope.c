@@ -1,0 +1,371 @@
+#include "intake/envelope.h"
+
+#include "base/json.h"
+#include "base/utf8.h"
+#include "intake/formats.h"
+#include "intake/text.h"
+
+#include <errno.h>
+#include <sodium.h>
+#include <stdlib.h>
+
+enum { MAX_JSON = 1 << 20 };
+static const int64_t SECOND = 1000000, DAY = 86400 * SECOND;
+/* Before and behind this a time is wrong or a lie, and would make a day of its own in the store. */
+static const int64_t OLDEST = 400, AHEAD = 1; /* days */
+
+/* Fields that an envelope looks at, behind the time and the host. */
+enum {
+	F_TIMESTAMP = FIELD_FIRST_NAMED,
+	F_HOST,
+	F_DATASET,
+	F_ID,
+	F_RECEIVED,
+	F_SOURCE,
+	F_FILE,
+	F_STREAM,
+	F_CHANNEL,
+	F_PROGRAM,
+	F_FACILITY,
+	N_FIELDS
+};
+
+static const struct {
+	const char *path;
+	uint32_t field;
+} paths[] = {
+	/* the same names, in the same order, as `time` and `host` of rules/mapping.yaml: a test compares them */
+	{ "@timestamp", FIELD_TIME },
+	{ "Event.System.TimeCreated.#attributes.SystemTime", FIELD_TIME },
+	{ "Event.System.TimeCreated.@SystemTime", FIELD_TIME },
+	{ "Event.System.TimeCreated.SystemTime", FIELD_TIME },
+	{ "System.TimeCreated.SystemTime", FIELD_TIME },
+	{ "TimeCreated", FIELD_TIME },
+	{ "EventTime", FIELD_TIME },
+	{ "UtcTime", FIELD_TIME },
+	{ "eventTime", FIELD_TIME },
+	{ "time", FIELD_TIME },
+	{ "ts", FIELD_TIME },
+	{ "timestamp", FIELD_TIME },
+	{ "published", FIELD_TIME },
+	{ "CreationTime", FIELD_TIME },
+	{ "requestReceivedTimestamp", FIELD_TIME },
+	{ "created_at", FIELD_TIME },
+	{ "utc_time", FIELD_TIME },
+	{ "_SOURCE_REALTIME_TIMESTAMP", FIELD_TIME },
+	{ "__REALTIME_TIMESTAMP", FIELD_TIME },
+	{ "host.name", FIELD_HOST },
+	{ "Event.System.Computer", FIELD_HOST },
+	{ "System.Computer", FIELD_HOST },
+	{ "winlog.computer_name", FIELD_HOST },
+	{ "computer_name", FIELD_HOST },
+	{ "Computer", FIELD_HOST },
+	{ "Hostname", FIELD_HOST },
+	{ "hostname", FIELD_HOST },
+	{ "_HOSTNAME", FIELD_HOST },
+	{ "devname", FIELD_HOST },
+	{ "dvchost", FIELD_HOST },
+	/* what an envelope has */
+	{ "@timestamp", F_TIMESTAMP },
+	{ "host.name", F_HOST },
+	{ "event.dataset", F_DATASET },
+	{ "khien.id", F_ID },
+	{ "khien.received", F_RECEIVED },
+	{ "khien.source", F_SOURCE },
+	{ "log.file.path", F_FILE },
+	/* what a dataset is told from */
+	{ "data_stream.dataset", F_STREAM },
+	{ "winlog.channel", F_CHANNEL },
+	{ "Event.System.Channel", F_CHANNEL },
+	{ "Channel", F_CHANNEL },
+	{ "SYSLOG_IDENTIFIER", F_PROGRAM },
+	{ "process.name", F_PROGRAM },
+	{ "log.syslog.facility.name", F_FACILITY },
+};
+
+struct envelope {
+	struct fields *fields;
+	struct event event;
+	char id[ENVELOPE_ID], dataset[ENVELOPE_DATASET];
+};
+
+int envelope_new(struct envelope **ret, struct err *err)
+{
+	struct field_path at[ARRAY_LEN(paths)];
+	for (size_t i = 0; i < ARRAY_LEN(paths); i++)
+		at[i] = (struct field_path){ str_from(paths[i].path), paths[i].field };
+	struct envelope *e = calloc(1, sizeof(*e));
+	if (!e)
+		return err_set(err, -ENOMEM, "%m");
+	int code = fields_new(&e->fields, N_FIELDS, at, ARRAY_LEN(at), err);
+	if (!code && (code = event_init(&e->event, e->fields)))
+		err_set(err, code, "%m");
+	if (code)
+		envelope_free(e);
+	else
+		*ret = e;
+	return code;
+}
+
+void envelope_free(struct envelope *e)
+{
+	if (!e)
+		return;
+	if (e->event.fields)
+		event_done(&e->event);
+	fields_free(e->fields);
+	free(e);
+}
+
+/* --- times --- */
+
+void envelope_time(struct buf *out, int64_t us)
+{
+	int64_t days = us / DAY - (us % DAY < 0), in_day = us - days * DAY;
+	int year = text_year(days);
+	int left = (int)(days - text_days(year, 1, 1));
+	unsigned month = 12;
+	while (month > 1 && text_days(year, month, 1) - text_days(year, 1, 1) > left)
+		month--;
+	left -= (int)(text_days(year, month, 1) - text_days(year, 1, 1));
+	const int second = (int)(in_day / SECOND), micro = (int)(in_day % SECOND);
+	const int part[] = { year, (int)month, left + 1, second / 3600, second / 60 % 60, second % 60, micro };
+	static const char between[] = "--T::.Z";
+	char *to = buf_room(out, 27);
+	if (!to)
+		return;
+	for (size_t i = 0; i < ARRAY_LEN(part); i++) {
+		int n = i == 0 ? 4 : i == 6 ? 6 : 2;
+		for (int k = n, rest = part[i]; k-- > 0; rest /= 10)
+			to[k] = (char)('0' + rest % 10);
+		to[n] = between[i];
+		to += n + 1;
+	}
+	out->n += 27;
+}
+
+/* RFC 3164 has no zone: a time that is as far from now as the zone is from UTC is local time. */
+static int64_t happened(struct event *ev, const struct envelope_around *a)
+{
+	const int64_t near = 600 * SECOND;
+	int64_t time = event_time(ev), ahead = time - a->received;
+	if (time && (a->zone >= near || a->zone <= -near) && ahead > a->zone - near && ahead < a->zone + near &&
+	    a->format != &intake_json)
+		time -= a->zone;
+	ev->time = time;
+	return time;
+}
+
+static bool credible(int64_t time, int64_t received)
+{
+	return time && time > received - OLDEST * DAY && time < received + AHEAD * DAY;
+}
+
+/* --- which dataset --- */
+
+static struct str field(struct event *ev, uint32_t id)
+{
+	const struct value *v = event_value(ev, id);
+	return v && v->type != VALUE_NULL ? v->text : (struct str){ 0 };
+}
+
+/* Letters, digits and "._-", small, cut to what fits; others become "_". */
+static struct str plain_name(struct envelope *e, const char *prefix, struct str name)
+{
+	size_t n = strlen(prefix);
+	memcpy(e->dataset, prefix, n);
+	for (size_t i = 0; i < name.n && n < sizeof(e->dataset); i++) {
+		char c = name.p[i];
+		bool keep = text_is_letter(c) || text_is_digit(c) || c == '.' || c == '-';
+		e->dataset[n++] = (char)(!keep ? '_' : c >= 'A' && c <= 'Z' ? c + 32 : c);
+	}
+	return (struct str){ e->dataset, n };
+}
+
+/* Programs that tell of log-ins, rights and accounts. */
+static bool tells_of_accounts(struct str program)
+{
+	static const char *const names[] = {
+		"sshd",     "sudo",    "su",       "login",    "systemd-logind", "useradd",
+		"userdel",  "usermod", "groupadd", "groupmod", "groupdel",       "passwd",
+		"chpasswd", "chage",   "pkexec",   "polkitd",  "gdm-password",   "sshd-session",
+		"vsftpd",   "dovecot", "doas",     "newgrp",
+	};
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (str_eq(program, str_from(names[i])))
+			return true;
+	return false;
+}
+
+static struct str of_syslog(struct str program, struct str facility)
+{
+	if (str_starts(facility, STR("auth")) || tells_of_accounts(program))
+		return STR("linux.auth");
+	if (str_eq(facility, STR("kern")) || str_eq(program, STR("kernel")))
+		return STR("linux.kernel");
+	if (str_starts(facility, STR("local")))
+		return STR("syslog.local"); /* network devices */
+	if (str_eq(facility, STR("cron")) || str_eq(program, STR("CRON")) || str_eq(program, STR("cron")))
+		return STR("linux.cron");
+	if (str_eq(facility, STR("mail")))
+		return STR("linux.mail");
+	return STR("linux.syslog");
+}
+
+static struct str dataset_of(struct envelope *e, const struct envelope_around *a)
+{
+	struct event *ev = &e->event;
+	static const uint32_t named[] = { F_DATASET, F_STREAM };
+	if (a->dataset.n)
+		return plain_name(e, "", a->dataset);
+	for (size_t i = 0; i < ARRAY_LEN(named); i++)
+		if (field(ev, named[i]).n)
+			return plain_name(e, "", field(ev, named[i]));
+	if (field(ev, F_CHANNEL).n)
+		return plain_name(e, "windows.", field(ev, F_CHANNEL));
+	if (str_eq(str_from(a->format->name), STR("combined")))
+		return STR("web.access");
+	if (str_eq(str_from(a->format->name), STR("audit")))
+		return STR("linux.audit");
+	if (str_eq(str_from(a->format->name), STR("syslog")) || (a->format == &intake_json && field(ev, F_PROGRAM).n))
+		return of_syslog(field(ev, F_PROGRAM), field(ev, F_FACILITY));
+	return str_from(a->format->name);
+}
+
+/* --- composing --- */
+
+static void add_name(struct buf *out, const char *name)
+{
+	buf_printf(out, "\"%s\":", name);
+}
+
+static void add_text(struct buf *out, const char *name, struct str text)
+{
+	add_name(out, name);
+	buf_add_json(out, text);
+	buf_putc(out, ',');
+}
+
+static void add_time(struct buf *out, const char *name, int64_t us)
+{
+	add_name(out, name);
+	buf_putc(out, '"');
+	envelope_time(out, us);
+	buf_add(out, STR("\","));
+}
+
+/* What the record doesn't say itself. */
+static void add_missing(struct envelope *e, const struct envelope_around *a, const struct envelope_row *row,
+                        struct buf *out)
+{
+	struct event *ev = &e->event;
+	const bool text = a->format != &intake_json;
+	/* a text format's host.name is one of its fields; of JSON, only what stands there counts */
+	if (!event_value(ev, F_TIMESTAMP))
+		add_time(out, "@timestamp", ev->time ? ev->time : a->received);
+	if (!event_value(ev, F_HOST) && field(ev, FIELD_HOST).n)
+		add_text(out, "host.name", field(ev, FIELD_HOST));
+	if (!event_value(ev, F_DATASET))
+		add_text(out, "event.dataset", row->dataset);
+	if (!event_value(ev, F_ID) && row->id.n)
+		add_text(out, "khien.id", row->id);
+	if (!event_value(ev, F_RECEIVED))
+		add_time(out, "khien.received", a->received);
+	if (!event_value(ev, F_SOURCE) && a->source.n)
+		add_text(out, "khien.source", a->source);
+	if (!event_value(ev, F_FILE) && a->file.n)
+		add_text(out, "log.file.path", a->file);
+	if (text)
+		add_text(out, "khien.format", str_from(a->format->name));
+}
+
+static void add_value(struct buf *out, struct str text, enum value_type type)
+{
+	struct json_error error;
+	if (type == VALUE_NULL)
+		buf_add(out, STR("null"));
+	else if (type != VALUE_TEXT && text.n && text.p[0] != '"' && text.p[0] != '{' && text.p[0] != '[' &&
+	         json_valid(text, &error))
+		buf_add(out, text);
+	else
+		buf_add_json(out, text);
+}
+
+static void add_base64(struct buf *out, struct str bytes)
+{
+	size_t n = sodium_base64_encoded_len(bytes.n, sodium_base64_VARIANT_ORIGINAL);
+	buf_add(out, STR("\"khien.raw\":\""));
+	char *to = buf_room(out, n);
+	if (!to)
+		return;
+	sodium_bin2base64(to, n, (const unsigned char *)bytes.p, bytes.n, sodium_base64_VARIANT_ORIGINAL);
+	out->n += n - 1; /* without its NUL */
+	buf_add(out, STR("\","));
+}
+
+/* The line, and what its format tells of it. */
+static void add_fields(struct event *ev, struct str record, struct buf *out)
+{
+	uint32_t n;
+	const struct pair *pairs = event_pairs(ev, &n);
+	if (!utf8_valid(record))
+		add_base64(out, record);
+	buf_add(out, STR("\"event.original\":"));
+	buf_add_json(out, record);
+	for (uint32_t i = 0; i < n; i++) {
+		buf_putc(out, ',');
+		buf_add_json(out, pairs[i].name);
+		buf_putc(out, ':');
+		add_value(out, pairs[i].text, (enum value_type)pairs[i].type);
+	}
+	buf_putc(out, '}');
+}
+
+/* A JSON object behind its opening bracket; the comma before it goes where nothing follows. */
+static void add_object(struct str record, struct buf *out)
+{
+	struct str rest = str_sub(str_trim(record), 1, record.n), inside = str_trim(rest);
+	if (inside.n && inside.p[0] == '}' && out->n && out->p[out->n - 1] == ',')
+		out->n--;
+	buf_add(out, rest);
+}
+
+static struct str id_of(struct envelope *e, const struct envelope_around *a)
+{
+	struct str id = a->id.n ? a->id : field(&e->event, F_ID);
+	if (id.n > ENVELOPE_ID) { /* the first bytes of an id may be those of many: its hash stands for it */
+		unsigned char hash[16];
+		crypto_generichash(hash, sizeof(hash), (const unsigned char *)id.p, id.n, NULL, 0);
+		sodium_bin2hex(e->id, sizeof(e->id), hash, sizeof(hash));
+		return (struct str){ e->id, 2 * sizeof(hash) };
+	}
+	return id;
+}
+
+int envelope_seal(struct envelope *e, struct str record, const struct envelope_around *a, struct buf *out,
+                  struct envelope_row *row, struct err *err)
+{
+	struct event *ev = &e->event;
+	const size_t before = out->n;
+	if (record.n > MAX_JSON)
+		return err_set(err, -E2BIG, "longer than %d bytes", MAX_JSON);
+	int code = intake_parse(a->format, a->columns, record, a->received, ev, err);
+	if (code)
+		return code;
+	struct envelope_row r = { .time = happened(ev, a), .dataset = dataset_of(e, a), .id = id_of(e, a) };
+	if (!credible(r.time, a->received))
+		r.time = a->received;
+	buf_putc(out, '{');
+	add_missing(e, a, &r, out);
+	if (a->format == &intake_json)
+		add_object(record, out);
+	else
+		add_fields(ev, record, out);
+	if (out->failed || out->n - before > MAX_JSON) {
+		code = out->failed ? -ENOMEM : -E2BIG;
+		out->n = before;
+		return err_set(err, code, code == -E2BIG ? "longer than %d bytes as JSON" : "no memory", MAX_JSON);
+	}
+	*row = r;
+	return 0;
+}

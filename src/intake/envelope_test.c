@@ -1,0 +1,258 @@
+#include "intake/envelope.c" /* NOLINT(bugprone-suspicious-include): its table of paths */
+
+#include "base/json.h"
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+static const int64_t NOW = 1795318800000000; /* 2026-11-22T03:40:00Z */
+
+struct sealed {
+	struct buf json;
+	struct envelope_row row;
+	struct err err;
+	int code;
+};
+
+static struct sealed seal(struct envelope *e, const char *format, struct str record, struct envelope_around around)
+{
+	struct sealed s = { 0 };
+	around.format = intake_format(str_from(format));
+	around.received = around.received ? around.received : NOW;
+	around.source = around.source.n ? around.source : STR("test");
+	assert_non_null(around.format);
+	s.code = envelope_seal(e, record, &around, &s.json, &s.row, &s.err);
+	if (!s.code) {
+		struct json_error error;
+		assert_true(json_valid(buf_str(&s.json), &error));
+		buf_putc(&s.json, '\0');
+	}
+	return s;
+}
+
+static void expect(struct envelope *e, const char *format, struct str record, struct envelope_around around,
+                   const char *json, const char *dataset)
+{
+	struct sealed s = seal(e, format, record, around);
+	assert_int_equal(s.code, 0);
+	assert_string_equal(s.json.p, json);
+	assert_true(str_eq(s.row.dataset, str_from(dataset)));
+	buf_free(&s.json);
+}
+
+#define ROUND "\"khien.received\":\"2026-11-22T03:40:00.000000Z\",\"khien.source\":\"test\""
+
+static void test_json_stays_as_it_came(void **state)
+{
+	struct envelope *e = *state;
+	expect(e, "json", STR(" { \"a\" : [1, {\"b\":null}] , \"c\\u0064\":1.50 }"), (struct envelope_around){ 0 },
+	       "{\"@timestamp\":\"2026-11-22T03:40:00.000000Z\",\"event.dataset\":\"json\"," ROUND
+	       ", \"a\" : [1, {\"b\":null}] , \"c\\u0064\":1.50 }",
+	       "json");
+	expect(e, "json", STR("{ }"), (struct envelope_around){ 0 },
+	       "{\"@timestamp\":\"2026-11-22T03:40:00.000000Z\",\"event.dataset\":\"json\"," ROUND " }", "json");
+	/* nothing is added that is there, nested or dotted */
+	const struct str whole =
+	        STR("{\"@timestamp\":\"2026-11-21T00:00:00Z\",\"host\":{\"name\":\"h\"},\"event\":{"
+	            "\"dataset\":\"d\"},\"khien\":{\"id\":\"i\",\"source\":\"s\"},\"khien.received\":1}");
+	expect(e, "json", whole, (struct envelope_around){ .id = STR("other") }, whole.p, "d");
+}
+
+static void test_what_the_store_is_told(void **state)
+{
+	struct envelope *e = *state;
+	struct sealed s = seal(e, "json",
+	                       STR("{\"EventTime\":\"2026-11-20T01:02:03.5Z\",\"Computer\":\"pc\",\"Channel\":"
+	                           "\"Microsoft-Windows-Sysmon/Operational\"}"),
+	                       (struct envelope_around){ .id = STR("x1") });
+	assert_int_equal(s.code, 0);
+	assert_non_null(strstr(s.json.p, "{\"@timestamp\":\"2026-11-20T01:02:03.500000Z\",\"host.name\":\"pc\","));
+	assert_non_null(strstr(s.json.p, "\"khien.id\":\"x1\""));
+	assert_true(str_eq(s.row.id, STR("x1")));
+	assert_true(s.row.time == 1795136523500000);
+	assert_true(str_eq(s.row.dataset, STR("windows.microsoft-windows-sysmon_operational")));
+	buf_free(&s.json);
+	/* a time that can't be: it came now; what it says stays */
+	s = seal(e, "json", STR("{\"@timestamp\":\"1999-01-01T00:00:00Z\"}"), (struct envelope_around){ 0 });
+	assert_true(s.row.time == NOW);
+	assert_non_null(strstr(s.json.p, "1999-01-01T00:00:00Z"));
+	buf_free(&s.json);
+	s = seal(e, "json", STR("{}"), (struct envelope_around){ .dataset = STR("Logs \xff/X") });
+	assert_true(str_eq(s.row.dataset, STR("logs___x")));
+	buf_free(&s.json);
+	/* ids that are too long are told apart by all their bytes */
+	char longer[400], other[400];
+	memset(longer, 'a', sizeof(longer));
+	memset(other, 'a', sizeof(other));
+	other[399] = 'b';
+	char first[ENVELOPE_ID];
+	s = seal(e, "json", STR("{}"), (struct envelope_around){ .id = { longer, sizeof(longer) } });
+	assert_int_equal(s.row.id.n, 32);
+	memcpy(first, s.row.id.p, 32);
+	buf_free(&s.json);
+	s = seal(e, "json", STR("{}"), (struct envelope_around){ .id = { other, sizeof(other) } });
+	assert_memory_not_equal(first, s.row.id.p, 32);
+	buf_free(&s.json);
+}
+
+static void test_text(void **state)
+{
+	struct envelope *e = *state;
+	expect(e, "combined",
+	       STR("203.0.113.7 - - [22/Nov/2026:03:39:00 +0000] \"GET /a?b=\\x22 HTTP/1.1\" 200 12 \"-\" \"x\""),
+	       (struct envelope_around){ .file = STR("/var/log/nginx/access.log") },
+	       "{\"@timestamp\":\"2026-11-22T03:39:00.000000Z\",\"event.dataset\":\"web.access\"," ROUND
+	       ",\"log.file.path\":\"/var/log/nginx/access.log\",\"khien.format\":\"combined\","
+	       "\"event.original\":\"203.0.113.7 - - [22/Nov/2026:03:39:00 +0000] \\\"GET /a?b=\\\\x22 HTTP/1.1\\\" "
+	       "200 12 "
+	       "\\\"-\\\" \\\"x\\\"\",\"c-ip\":\"203.0.113.7\",\"cs-method\":\"GET\",\"c-uri\":\"/a?b=\\\"\","
+	       "\"cs-uri-stem\":\"/a\",\"cs-uri-query\":\"b=\\\"\",\"cs-version\":\"HTTP/1.1\",\"sc-status\":200,"
+	       "\"sc-bytes\":12,\"cs-user-agent\":\"x\"}",
+	       "web.access");
+	struct sealed s =
+	        seal(e, "syslog",
+	             STR("<86>Nov 22 10:40:00 web1 sshd[7]: Failed password for root from 192.0.2.1 port 2 ssh2"),
+	             (struct envelope_around){ .zone = 7 * 3600 * INT64_C(1000000) });
+	assert_int_equal(s.code, 0);
+	assert_true(s.row.time == NOW); /* local time, seven hours ahead */
+	assert_true(str_eq(s.row.dataset, STR("linux.auth")));
+	assert_non_null(strstr(s.json.p, "\"event.outcome\":\"failure\""));
+	assert_non_null(strstr(s.json.p, "\"source.port\":2"));
+	buf_free(&s.json);
+	/* bytes that JSON can't carry are there all the same */
+	s = seal(e, "syslog", STR("a\xff\x80"), (struct envelope_around){ 0 });
+	assert_non_null(strstr(s.json.p, "\"khien.raw\":\"Yf+A\","));
+	buf_free(&s.json);
+}
+
+static void test_refused(void **state)
+{
+	struct envelope *e = *state;
+	struct buf out = { 0 };
+	struct envelope_row row = { .time = 7 };
+	struct envelope_around a = { .format = &intake_json, .received = NOW };
+	struct err err;
+	buf_add(&out, STR("before"));
+	assert_int_equal(envelope_seal(e, STR("{\"a\":}"), &a, &out, &row, &err), -EBADMSG);
+	assert_int_equal(envelope_seal(e, STR("[1]"), &a, &out, &row, &err), -EBADMSG);
+	assert_int_equal(out.n, 6);
+	assert_true(row.time == 7);
+	char *big = malloc((1 << 20) + 1);
+	memset(big, ' ', (1 << 20) + 1);
+	big[0] = '{';
+	big[1 << 20] = '}';
+	assert_int_equal(envelope_seal(e, (struct str){ big, (1 << 20) + 1 }, &a, &out, &row, &err), -E2BIG);
+	big[(1 << 20) - 1] = '}'; /* just fits, but not with what is added */
+	assert_int_equal(envelope_seal(e, (struct str){ big, 1 << 20 }, &a, &out, &row, &err), -E2BIG);
+	assert_int_equal(out.n, 6);
+	free(big);
+	buf_free(&out);
+}
+
+static void test_times(void **state)
+{
+	static const struct {
+		int64_t us;
+		const char *text;
+	} times[] = {
+		{ 0, "1970-01-01T00:00:00.000000Z" },
+		{ -1, "1969-12-31T23:59:59.999999Z" },
+		{ 1709251199000001, "2024-02-29T23:59:59.000001Z" },
+		{ 1709251200000000, "2024-03-01T00:00:00.000000Z" },
+		{ 1798761599999999, "2026-12-31T23:59:59.999999Z" },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(times); i++) {
+		struct buf out = { 0 };
+		int64_t back;
+		envelope_time(&out, times[i].us);
+		assert_true(str_eq(buf_str(&out), str_from(times[i].text)));
+		assert_true(event_parse_time(buf_str(&out), &back) && back == times[i].us);
+		buf_free(&out);
+	}
+}
+
+/* What is sealed and opened again shows rules the same values. */
+static void test_read_again(void **state)
+{
+	struct envelope *e = *state;
+	const struct field_path asked[] = { { STR("user.name"), 2 },
+		                            { STR("source.ip"), 3 },
+		                            { STR("khien.format"), 4 } };
+	struct fields *f;
+	struct event ev;
+	struct sealed s = seal(e, "syslog",
+	                       STR("Nov 22 03:39:59 web1 sshd[7]: Failed password for root from 192.0.2.1 port 2 ssh2"),
+	                       (struct envelope_around){ 0 });
+	assert_int_equal(fields_new(&f, 5, asked, ARRAY_LEN(asked), NULL), 0);
+	assert_int_equal(event_init(&ev, f), 0);
+	assert_int_equal(intake_parse(&intake_json, NULL, (struct str){ s.json.p, s.json.n - 1 }, NOW, &ev, NULL), 0);
+	assert_true(str_eq(event_value(&ev, 2)->text, STR("root")));
+	assert_true(str_eq(event_value(&ev, 3)->text, STR("192.0.2.1")));
+	assert_true(str_eq(event_value(&ev, 4)->text, STR("syslog")));
+	event_done(&ev);
+	fields_free(f);
+	buf_free(&s.json);
+}
+
+/* rules/mapping.yaml says under `time` and `host` where these stand; without rules the same has to be found. */
+static void test_as_the_mapping(void **state)
+{
+	FILE *f = fopen("rules/mapping.yaml", "re");
+	char line[256];
+	uint32_t list = UINT32_MAX;
+	size_t n[2] = { 0 }, at = 0;
+	assert_non_null(f);
+	while (fgets(line, sizeof(line), f)) {
+		struct str s = str_from(line);
+		s = str_starts(str_trim(s), STR("#")) ? STR("") : str_trim(s);
+		if (str_starts(s, STR("time:")) || str_starts(s, STR("host:"))) {
+			list = str_starts(s, STR("time:")) ? FIELD_TIME : FIELD_HOST;
+			at = list == FIELD_HOST ? n[0] : 0;
+			continue;
+		}
+		if (s.n && !str_starts(s, STR("- ")))
+			list = UINT32_MAX;
+		if (list == UINT32_MAX || !str_starts(s, STR("- ")))
+			continue;
+		s = str_trim(str_sub(s, 2, s.n));
+		char end = s.p[0] == '"' ? '"' : ' ';
+		s = end == '"' ? str_sub(s, 1, s.n) : s;
+		s = str_sub(s, 0, str_find(s, end));
+		assert_true(at < ARRAY_LEN(paths) && paths[at].field == list);
+		assert_true(str_eq(s, str_from(paths[at].path)));
+		at++;
+		n[list == FIELD_HOST]++;
+	}
+	fclose(f);
+	assert_true(n[0] > 5 && n[1] > 5);
+	assert_true(paths[n[0] + n[1]].field >= FIELD_FIRST_NAMED);
+}
+
+static int setup(void **state)
+{
+	return envelope_new((struct envelope **)state, NULL);
+}
+
+static int teardown(void **state)
+{
+	envelope_free(*state);
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_json_stays_as_it_came),
+		cmocka_unit_test(test_what_the_store_is_told),
+		cmocka_unit_test(test_text),
+		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_times),
+		cmocka_unit_test(test_read_again),
+		cmocka_unit_test(test_as_the_mapping),
+	};
+	return cmocka_run_group_tests(tests, setup, teardown);
+}

@@ -204,7 +204,10 @@ static void durable_first(void **state)
 	release(&s);
 	receive_for(&s, fd, &r, false, 20);
 	assert_int_equal(r.status, -1);
+	struct pollfd p = { .fd = api_fd(s.api), .events = POLLIN };
+	assert_int_equal(poll(&p, 1, 0), 0);
 	judge(&s.taker, last);
+	assert_int_equal(poll(&p, 1, 1000), 1); /* the answer wakes who watches */
 	receive(&s, fd, &r);
 	assert_int_equal(r.status, 200);
 	assert_true(str_has(r.body, "\"kept\":20000,"));

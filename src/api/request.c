@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
+#include <sys/timerfd.h>
 
 static void fail_text(struct request *r, unsigned status, const char *type, struct str reason)
 {
@@ -72,6 +73,13 @@ static void suspend(struct request *r)
 	MHD_suspend_connection(r->conn->mhd);
 }
 
+/* A daemon that the caller drives doesn't tell by its descriptor that a connection goes on. */
+static void wake(struct api *a)
+{
+	const struct itimerspec at_once = { .it_value.tv_nsec = 1 };
+	timerfd_settime(a->timer, 0, &at_once, NULL);
+}
+
 static void changed(void *arg)
 {
 	struct request *r = arg;
@@ -83,6 +91,7 @@ static void changed(void *arg)
 	r->suspended = false;
 	r->conn->deadline = clock_monotonic(r->a->c.clock) + (int64_t)BODY_S * CLOCK_S;
 	MHD_resume_connection(r->conn->mhd);
+	wake(r->a);
 }
 
 bool request_ingest(struct request *r, void (*verdict)(void *arg, uint32_t tag, const struct offer_item *item))

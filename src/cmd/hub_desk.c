@@ -335,11 +335,10 @@ int desk_verdicts(struct desk *d, const struct link_head *head, struct str body)
 	else
 		code = judge(d, f, head->seq, body);
 	land(d, f);
-	if (d->full && d->counts.under_way < UNDER_WAY_MAX / 2) {
-		d->full = false;
-		d->c.room(d->c.arg);
-	}
-	return code;
+	if (code || !d->full || d->counts.under_way >= UNDER_WAY_MAX / 2)
+		return code;
+	d->full = false;
+	return d->c.room(d->c.arg);
 }
 
 void desk_retry(struct desk *d)

@@ -231,13 +231,15 @@ static int start_output(struct front *f, struct err *err)
 	return pipe_init(&f->pipe, f->engine, f->show, err);
 }
 
-static void front_room(void *arg)
+static int front_room(void *arg)
 {
 	struct front *f = arg;
+	int code = 0;
 	for (size_t i = 0; i < f->n_apis; i++)
 		api_room(f->apis[i]);
-	for (size_t i = 0; i < f->n_listeners; i++)
-		listener_room(f->listeners[i]);
+	for (size_t i = 0; i < f->n_listeners && !code; i++)
+		code = listener_room(f->listeners[i]);
+	return code;
 }
 
 static int start_desk(struct front *f, struct err *err)

@@ -17,7 +17,7 @@ struct desk_config {
 	struct link *link;
 	struct pipe *pipe;
 	const struct clock *clock;
-	void (*room)(void *arg); /* offers that were turned away may come again */
+	int (*room)(void *arg); /* offers that were turned away may come again. -errno: the end */
 	void *arg;
 };
 

@@ -36,9 +36,9 @@ static const char *const table[N_WORDS][N_LANGUAGES] = {
 	[WORD_READY] = { "Đang theo dõi máy này; nhấn Ctrl-C để dừng.", "Watching this machine; Ctrl-C stops.",
 	                 "正在监视本机；按 Ctrl-C 停止。" },
 	[WORD_PLAYING] = { "Phát lại bản ghi %s", "Playing the recording %s", "正在回放录制的日志 %s" },
-	[WORD_KEPT] = { "%s sự kiện của bản ghi đã được lưu. Tìm lại: khien find 203.0.113.7 --data %s",
-	                "%s events of the recordings are kept. To find them again: khien find 203.0.113.7 --data %s",
-	                "录制日志的 %s 个事件已保存。查找：khien find 203.0.113.7 --data %s" },
+	[WORD_KEPT] = { "%s sự kiện của bản ghi đã được lưu. Tìm lại: khien find 203.0.113.50 --data %s",
+	                "%s events of the recordings are kept. To find them again: khien find 203.0.113.50 --data %s",
+	                "录制日志的 %s 个事件已保存。查找：khien find 203.0.113.50 --data %s" },
 	[WORD_PLAYED] = { "Hết bản ghi: %llu sự kiện, %llu cảnh báo, trong %.1f giây. Những cảnh báo trên không phải "
 	                  "của máy này.",
 	                  "End of the recording. Events: %llu, alerts: %llu, in %.1f s. None of these alerts is about "

@@ -207,7 +207,9 @@ int net_framer(struct listener *l, struct inlet *in, size_t batch_bytes, struct 
 		.skip = inlet_skip,
 		.arg = in,
 	};
-	return framer_new(ret, &config, err);
+	int code = framer_new(ret, &config, err);
+	/* A framer gives up where the first bytes are no text of a kind it knows: that is not for a sender to decide. */
+	return code ? code : framer_feed(*ret, STR("\n\n\n"), config.now);
 }
 
 int net_watch(struct listener *l, bool on)

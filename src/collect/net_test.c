@@ -287,6 +287,25 @@ static void test_garbage(void **state)
 	close(counted);
 }
 
+/* First bytes by which a file would be taken for UTF-16. */
+static void test_first_bytes(void **state)
+{
+	listen_here(OPENER_TCP, 0);
+	int fd = connected(SOCK_STREAM, 1, port);
+	say(fd, "\xff\xfe<\n<13>one\n");
+	pump(g, 2, 0);
+	assert_string_equal(g->at[1].text, "<13>one");
+	close(fd);
+	listener_free(l);
+	listen_here(OPENER_UDP, 0);
+	fd = connected(SOCK_DGRAM, 1, port);
+	say(fd, "\xfe\xff<13>");
+	say(fd, "<13>two");
+	pump(g, 4, 0);
+	assert_string_equal(g->at[3].text, "<13>two");
+	close(fd);
+}
+
 /* Sends line after line. */
 struct talker {
 	int fd;
@@ -320,7 +339,7 @@ static void test_streams_wait(void **state)
 	close(leaves);
 	pump(g, SIZE_MAX, 20);
 	for (int idle = 0; idle < 20; idle++) {
-		while (talk(&a, false) | talk(&b, false))
+		while ((int)talk(&a, false) | (int)talk(&b, false))
 			idle = 0;
 		pump(g, SIZE_MAX, 2);
 	}
@@ -329,7 +348,7 @@ static void test_streams_wait(void **state)
 	assert_true(g->refusals < 20 && a.line > 100 && b.line > 100);
 	g->room = INT_MAX;
 	assert_int_equal(listener_room(l), 0);
-	while (talk(&a, true) | talk(&b, true) || a.at || b.at)
+	while ((int)talk(&a, true) | (int)talk(&b, true) || a.at || b.at)
 		pump(g, SIZE_MAX, 2);
 	pump(g, a.line + b.line + 1, 0);
 	unsigned long next[2] = { 0 };
@@ -452,10 +471,11 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(test_datagrams),      TEST(test_datagrams_wait),     TEST(test_datagrams_dropped),
-		TEST(test_both_families),  TEST(test_cut_anywhere),       TEST(test_ends),
-		TEST(test_garbage),        TEST(test_streams_wait),       TEST(test_share),
-		TEST(test_no_descriptors), TEST(test_slow_ones_give_way), TEST(test_nobody_asks),
+		TEST(test_datagrams),     TEST(test_datagrams_wait), TEST(test_datagrams_dropped),
+		TEST(test_both_families), TEST(test_cut_anywhere),   TEST(test_ends),
+		TEST(test_garbage),       TEST(test_first_bytes),    TEST(test_streams_wait),
+		TEST(test_share),         TEST(test_no_descriptors), TEST(test_slow_ones_give_way),
+		TEST(test_nobody_asks),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -43,6 +43,7 @@ struct link_head {
 struct link_row {
 	int64_t time;
 	uint32_t json, id, dataset; /* lengths of the texts that follow, in this order */
+	uint32_t arrived;
 };
 
 struct link_alert {

@@ -12,7 +12,7 @@
 #include <time.h>
 
 static const int64_t AHEAD = 60LL * CLOCK_S; /* so far clocks of machines may differ */
-enum { UNDER_WAY_MAX = 16 << 20, ROWS_AT_ONCE = 4096 };
+enum { UNDER_WAY_MAX = 16 << 20, ROWS_AT_ONCE = 4096, DATASETS_MAX = 256 };
 
 struct parcel {
 	struct offer *offer;
@@ -38,8 +38,10 @@ struct desk {
 	struct queue sent, waiting; /* waiting: the keeper had no room */
 	struct buf scratch;         /* the JSON of one row */
 	struct desk_counts counts;
-	uint64_t matched; /* rules saw the rows before this one in a run before */
-	bool full;        /* somebody was turned away */
+	uint64_t matched;                                  /* rules saw the rows before this one in a run before */
+	char datasets[DATASETS_MAX][ENVELOPE_DATASET + 1]; /* that were seen */
+	size_t n_datasets;
+	bool full; /* somebody was turned away */
 };
 
 int desk_new(struct desk **ret, const struct desk_config *config, struct err *err)
@@ -120,6 +122,22 @@ static int64_t zone(int64_t now)
 	return (int64_t)tm.tm_gmtoff * CLOCK_S;
 }
 
+/*
+ * Anybody who may send names datasets, and each is a block of its own in the store: beyond so many in a run all new ones
+ * are one. The event itself keeps the name that it came with.
+ */
+static struct str bounded(struct desk *d, struct str dataset)
+{
+	for (size_t i = 0; i < d->n_datasets; i++)
+		if (str_eq(str_from(d->datasets[i]), dataset))
+			return dataset;
+	if (d->n_datasets == DATASETS_MAX)
+		return STR("other");
+	memcpy(d->datasets[d->n_datasets], dataset.p, dataset.n);
+	d->datasets[d->n_datasets++][dataset.n] = '\0';
+	return dataset;
+}
+
 /* Makes a row of an item, or says why not. */
 static void add_item(struct desk *d, struct flight *f, const struct offer *o, uint32_t i)
 {
@@ -144,7 +162,13 @@ static void add_item(struct desk *d, struct flight *f, const struct offer *o, ui
 		o->sender->bad++;
 		return;
 	}
-	const struct event_row row = { sealed.time, sealed.dataset, sealed.id, buf_str(&d->scratch) };
+	const struct event_row row = {
+		.time = sealed.time,
+		.dataset = bounded(d, sealed.dataset),
+		.id = sealed.id,
+		.arrived = sealed.arrived,
+		.json = buf_str(&d->scratch),
+	};
 	link_add_row(&f->rows, &row);
 	f->items[f->n++] = i;
 }

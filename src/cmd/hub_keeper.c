@@ -20,6 +20,7 @@
 enum { ALERTS_KEPT = 1000000 };
 enum { WAIT_MS = 50, ROWS_AT_ONCE = 8192, REPLAY_BYTES = 256 << 10 };
 static const int64_t SAY_EVERY = CLOCK_S, MARK_EVERY = CLOCK_S, ENFORCE_EVERY = 30LL * CLOCK_S;
+static const int64_t HOUR = 3600LL * CLOCK_S, DAY = 24 * HOUR;
 static const int64_t PATIENCE = 2LL * CLOCK_S;
 
 struct keeper {
@@ -34,6 +35,7 @@ struct keeper {
 	bool unsynced, changed;   /* rows wait for sync; state for commit */
 	uint64_t matched, marked; /* rules have seen the rows up to here; and that is on the disk */
 	int64_t marked_at;
+	int64_t wall, wall_at, wall_saved, trust_from; /* the wall clock as it was seen last, and when (monotonic) */
 	struct event_row *rows;
 	uint8_t *verdicts;
 	struct buf answers; /* heads and verdicts that wait for sync */
@@ -203,14 +205,42 @@ static void say_store(struct keeper *k)
 	link_put(&k->link, &head, (struct str){ (const char *)&k->said, sizeof(k->said) });
 }
 
+/*
+ * A clock that has leapt ahead would have everything expire at once. Ages are not enforced for a day after a leap of
+ * more than a day, or where more than a month has passed since a run before; the bounds of room are.
+ */
+static bool clock_is_trusted(struct keeper *k)
+{
+	int64_t wall = clock_wall(k->c->clock), now = clock_monotonic(k->c->clock);
+	const bool leapt = k->wall && wall - k->wall > (k->wall_at ? now - k->wall_at + DAY : 31 * DAY);
+	struct err err;
+	if (leapt) {
+		log_say(k->c->log, LOG_LEVEL_WARNING, "clock-ahead",
+		        LOG_NUMBER("seconds", (uint64_t)((wall - k->wall) / CLOCK_S)),
+		        LOG_TEXT("what", "events are not let go by their age for a day"));
+		k->trust_from = now + DAY;
+	}
+	const bool trusted = now >= k->trust_from;
+	if (trusted && (!k->wall_saved || now - k->wall_saved > HOUR)) {
+		if (state_set(k->state, "wall", (struct str){ (const char *)&wall, sizeof(wall) }, &err))
+			log_say(k->c->log, LOG_LEVEL_WARNING, "state-not-stored", LOG_TEXT("why", err.text));
+		k->wall_saved = now;
+	}
+	k->wall = wall;
+	k->wall_at = now;
+	return trusted;
+}
+
 static void enforce(struct keeper *k)
 {
+	struct event_limits limits = *k->c->limits;
 	struct err err;
+	limits.n_ages = clock_is_trusted(k) ? limits.n_ages : 0;
 	uint64_t removed;
 	if (state_alerts_trim(k->state, ALERTS_KEPT, &removed, &err))
 		log_say(k->c->log, LOG_LEVEL_ERROR, "limits-not-kept", LOG_TEXT("why", err.text));
 	uint64_t dropped = k->said.retention.dropped_events;
-	if (k->kind->enforce(k->events, k->c->limits, &k->said.retention, &err))
+	if (k->kind->enforce(k->events, &limits, &k->said.retention, &err))
 		log_say(k->c->log, LOG_LEVEL_ERROR, "limits-not-kept", LOG_TEXT("why", err.text));
 	else if (k->said.retention.dropped_events)
 		log_say(k->c->log, LOG_LEVEL_INFO, "dropped", LOG_NUMBER("events", k->said.retention.dropped_events),
@@ -271,7 +301,7 @@ static int on_replay(void *arg, uint64_t seq, const struct event_row *row)
 	return k->replay.n > REPLAY_BYTES ? flush_all(k) : 0;
 }
 
-static int say_matched(struct keeper *k, struct err *err)
+static int read_marks(struct keeper *k, struct err *err)
 {
 	struct buf was = { 0 };
 	int code = state_get(k->state, "matched", &was, err);
@@ -281,6 +311,10 @@ static int say_matched(struct keeper *k, struct err *err)
 	if (code && code != -ENOENT)
 		return code;
 	k->matched = k->marked;
+	was = (struct buf){ 0 };
+	if (!state_get(k->state, "wall", &was, err) && was.n == sizeof(k->wall))
+		memcpy(&k->wall, was.p, was.n);
+	buf_free(&was);
 	const struct link_head head = { .kind = LINK_MATCHED, .seq = k->marked };
 	link_put(&k->link, &head, STR(""));
 	return 0;
@@ -315,7 +349,7 @@ static int open_all(struct keeper *k, struct err *err)
 	if (!code && (!k->rows || !k->verdicts))
 		code = err_set(err, -ENOMEM, "%m");
 	if (!code)
-		code = say_matched(k, err);
+		code = read_marks(k, err);
 	if (!code)
 		code = k->kind->replay(k->events, on_replay, k, err);
 	return code;

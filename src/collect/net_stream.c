@@ -87,11 +87,13 @@ static int feed_counted(struct connection *c, struct str bytes, int64_t now)
 	while (bytes.n && !code) {
 		if (c->left) {
 			struct str part = str_sub(bytes, 0, c->left);
+			bytes = str_sub(bytes, part.n, bytes.n);
+			c->left -= part.n;
+			if (!c->left && part.p[part.n - 1] == '\n') /* rsyslog's templates end with one, also here */
+				part.n--;
 			/* as with a datagram */
 			for (char *p = (char *)part.p; (p = memchr(p, '\n', part.n - (size_t)(p - part.p)));)
 				*p = ' ';
-			bytes = str_sub(bytes, part.n, bytes.n);
-			c->left -= part.n;
 			code = framer_feed(c->framer, part, now);
 			if (!code && !c->left)
 				code = framer_feed(c->framer, STR("\n"), now);

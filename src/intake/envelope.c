@@ -353,7 +353,8 @@ int envelope_seal(struct envelope *e, struct str record, const struct envelope_a
 	if (code)
 		return code;
 	struct envelope_row r = { .time = happened(ev, a), .dataset = dataset_of(e, a), .id = id_of(e, a) };
-	if (!credible(r.time, a->received))
+	r.arrived = !credible(r.time, a->received);
+	if (r.arrived)
 		r.time = a->received;
 	buf_putc(out, '{');
 	add_missing(e, a, &r, out);

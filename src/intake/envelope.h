@@ -34,7 +34,8 @@ struct envelope_around {
 
 /* What the store has to know of it. Strings are borrowed from the record and from `e`, until its next use. */
 struct envelope_row {
-	int64_t time; /* when it happened as far as that can be believed, else when it was received */
+	int64_t time; /* when it happened as far as that can be believed, else when it was received, which `arrived` says */
+	bool arrived;
 	struct str dataset, id;
 };
 

@@ -5,7 +5,8 @@
  * An object is taken apart into its shape - all its bytes but the insides of its scalars - and its scalars, in order.
  * Equal shapes are stored once. A scalar goes to the column of its dotted path, as written (escapes not undone). So an
  * event comes back byte for byte, whatever it holds, and a column holds only rows that have it. A column is coded by
- * what its values are: one value, few values, numbers, times, addresses, hexadecimal, text; then zstd. Paths beyond
+ * what its values are: few values, numbers, times, addresses, hexadecimal, texts of programs, the same as another
+ * column's, or foretold by it; then zstd. Paths beyond
  * CHUNK_COLUMNS, or longer than CHUNK_PATH_MAX, share a last column without a path; who asks for such a path gets its
  * values all the same, only slower.
  *
@@ -53,8 +54,10 @@ struct chunk_sealed {
 	uint64_t raw; /* bytes of JSON */
 };
 /*
- * Packs what was added and empties the builder. `level` is zstd's. The filter has the words of every value but those
- * of columns that hold nothing but RFC 3339 times: who looks for a time asks by time.
+ * Packs what was added and empties the builder; -EINVAL when that is nothing. `level` is zstd's; most of what makes a
+ * block small has happened before zstd sees it, so 1 is as good as 3. The filter has every word of every value, escapes
+ * undone, but for times: words of columns that hold nothing but RFC 3339 times aren't in it, nor are they for other
+ * texts where those repeat such a column's value of their row. Who looks for a time asks by time.
  */
 int chunk_seal(struct chunk_builder *b, int level, struct chunk_sealed *ret, struct err *err);
 
@@ -67,7 +70,8 @@ struct chunk;
 
 /*
  * A reader that is used for block after block, and then allocates nothing. chunk_open reads the head and directory
- * only; columns are read when asked for.
+ * only; columns are read when asked for. -EBADMSG: damaged; -ENOMEM: also where a block would unfold to more than any
+ * builder puts into one.
  */
 int chunk_reader_new(struct chunk **ret, struct err *err);
 void chunk_reader_free(struct chunk *b);
@@ -88,8 +92,8 @@ int chunk_times(struct chunk *b, const int64_t **times, struct err *err);
 /*
  * The values of a column, decoded, as they stand in JSON: the inside of a string (escapes not undone), or a number or
  * literal. Value i belongs to row rows[i]; rows only grow. With a dictionary value i is text codes[i], and who searches
- * looks at each different text once; without, it is text i. Texts stand one behind the other in `bytes`. Borrowed until
- * the next chunk_open.
+ * looks at each different text once (there may be some that no value has); without, it is text i. Texts stand one behind
+ * the other in `bytes`. Borrowed until the next chunk_open. A column may be coded by others, which are read, too, then.
  */
 struct chunk_values {
 	uint32_t n;

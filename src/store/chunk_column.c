@@ -226,7 +226,7 @@ static void take_same(struct take *t, uint32_t n, struct chunk_values *ret)
 		return;
 	*ret = o;
 	ret->n = n;
-	if (!by_row || o.n == n)
+	if (!by_row || o.rows == t->rows)
 		return;
 	uint32_t *codes = take_room(t, n, sizeof(*codes));
 	for (uint32_t i = 0; codes && i < n; i++)

@@ -79,6 +79,22 @@ static void columns_that_tell_each_other(void **state)
 	check(f);
 }
 
+/* As many values as rows, but not one in each. */
+static void as_many_as_rows_but_elsewhere(void **state)
+{
+	struct fixture *f = *state;
+	for (uint32_t few = 0; few < 2; few++) {
+		for (uint32_t i = 0; i < 400; i++) {
+			uint32_t v = few ? i % 10 * 7 : i * 7919;
+			addf(f, NOW + i,
+			     i % 2 ? "{\"a\":\"v%u\"}"
+			           : "{\"a\":\"v%u\",\"b\":[\"v%u\",\"v%u\"],\"c\":[\"go v%u\",\"v%u!\"]}",
+			     v, v, v, v, v);
+		}
+		check(f);
+	}
+}
+
 static void texts_of_programs(void **state)
 {
 	struct fixture *f = *state;
@@ -166,6 +182,37 @@ static void every_event_another_shape(void **state)
 	check(f);
 	addf(f, 5, "{\"a\":{\"b\":[]}}");
 	check(f);
+}
+
+/* What all of it is for: with its filter a block takes a tenth of its events, random identities and all. */
+static void a_tenth_is_enough(void **state)
+{
+	struct fixture *f = *state;
+	for (uint32_t i = 0; i < CHUNK_ROWS; i++) {
+		uint32_t ms = i * 7 + below(f, 40), host = below(f, 300), user = below(f, 250),
+		         port = 1024 + below(f, 60000);
+		uint32_t status = below(f, 10) ? 200 : 404, bytes = below(f, 90000), patient = below(f, 200000);
+		addf(f, NOW / 60000000 * 60000000 + ms * 1000,
+		     "{\"@timestamp\":\"2026-09-21T14:%02u:%02u.%03u000Z\",\"host.name\":\"bv07-pc-%03u\",\"event."
+		     "dataset\":"
+		     "\"nginx.access\",\"khien.id\":\"%08x%08x%08x%08x\",\"khien.source\":\"https:10.7.0.5\",\"event\":"
+		     "{"
+		     "\"category\":\"web\",\"outcome\":\"%s\"},\"user\":{\"name\":\"bs.nguyen%03u\"},\"source\":{"
+		     "\"ip\":"
+		     "\"10.7.1.%u\",\"port\":%u},\"url\":{\"original\":\"https://his.example/api/v1/patients/%u/"
+		     "encounters\"},"
+		     "\"http\":{\"request\":{\"method\":\"GET\"},\"response\":{\"status_code\":%u,\"body\":{\"bytes\":%"
+		     "u}}},"
+		     "\"message\":\"10.7.1.%u - - \\\"GET /api/v1/patients/%u/encounters HTTP/1.1\\\" %u %u "
+		     "rt=0.%03u\"}",
+		     13 + ms / 60000 % 40, ms / 1000 % 60, ms % 1000, host, below(f, UINT32_MAX), below(f, UINT32_MAX),
+		     below(f, UINT32_MAX), below(f, UINT32_MAX), status == 200 ? "success" : "failure", user,
+		     host % 250, port, patient, status, bytes, host % 250, patient, status, bytes, below(f, 900));
+	}
+	seal(f, 1);
+	assert_true((f->sealed.data.n + f->sealed.filter.n) * 10 <= f->sealed.raw);
+	assert_true(f->sealed.filter.n * 5 <= f->sealed.data.n);
+	forget(f);
 }
 
 /* --- random objects --- */
@@ -390,10 +437,12 @@ int main(void)
 		TEST(times_of_all_sorts),
 		TEST(hexadecimal),
 		TEST(columns_that_tell_each_other),
+		TEST(as_many_as_rows_but_elsewhere),
 		TEST(texts_of_programs),
 		TEST(a_value_longer_than_a_megabyte_allows),
 		TEST(more_paths_than_columns),
 		TEST(every_event_another_shape),
+		TEST(a_tenth_is_enough),
 		TEST(any_objects),
 		TEST(what_is_refused_leaves_no_trace),
 		TEST(a_full_block_is_told_from_an_event_too_big),

@@ -111,7 +111,7 @@ static void test_seal(void **state)
 		day_close(d);
 		d = open_day(dir, again == 0);
 	}
-	/* words */
+	assert_int_equal(day_blocks(d, &blocks, &n, &err), 0);
 	bool may;
 	const uint64_t there = bloom_hash(STR("web")), not_there = bloom_hash(STR("nowhere"));
 	assert_int_equal(day_may_have(d, &blocks[0], &there, 1, &may, &err), 0);

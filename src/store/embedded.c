@@ -355,7 +355,10 @@ static int append(struct events *s, const struct event_row *rows, size_t n, uint
 
 static int sync_events(struct events *s, struct err *err)
 {
-	return s->config.read_only ? 0 : journal_sync(s->journal, err);
+	int code = s->config.read_only ? 0 : journal_sync(s->journal, err);
+	if (!code && !s->config.read_only && s->moves != journal_moves(s->journal))
+		index_anew(s, NULL); /* it is on the disk; where this fails, the index follows with the next call */
+	return code;
 }
 
 static int tick(struct events *s, struct err *err)
@@ -428,7 +431,8 @@ int embedded_unsealed(struct events *s, int (*fn)(void *arg, uint64_t seq, const
                       struct err *err)
 {
 	struct hand h = { .s = s, .fn = fn, .arg = arg };
-	return s->journal ? journal_read(s->journal, hand_unsealed, &h, err) : 0;
+	int code = !s->config.read_only && s->moves != journal_moves(s->journal) ? index_anew(s, err) : 0;
+	return !code && s->journal ? journal_read(s->journal, hand_unsealed, &h, err) : code;
 }
 
 struct chunk *embedded_chunk(struct events *s)

@@ -340,7 +340,7 @@ static void test_damaged_days(void **state)
 	for (size_t i = 0; i < sizeof(junk); i++)
 		junk[i] = (char)(i * 151);
 	long pages = st.st_size / PAGE;
-	for (long i = 0; i < 24; i++) {
+	for (long i = 0; i < 18; i++) {
 		struct err err = { 0 };
 		struct events *s = open_at(work_dir, false);
 		snprintf(copy, sizeof(copy), "%s/copy", dir);

@@ -10,6 +10,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
+/* A day: so long an event without a time of its own is known when it is sent again. */
+static const int64_t AGAIN = 86400LL * CLOCK_S;
+
 enum { DAYS = 8, CACHE_SLOTS = 1024, CACHE_BYTES = 16 << 20, WORDS = EVENT_ID_MAX / 2 };
 
 struct known_block {
@@ -309,33 +312,47 @@ static int block_has(struct events *s, struct day *d, int32_t day, const struct 
 
 /* --- an event --- */
 
-static int in_days(struct events *s, const struct event_row *row, struct id128 id, bool *ret, struct err *err)
+static void ask_words(struct known *k, struct str id)
+{
+	size_t at = 0;
+	k->n_words = 0;
+	for (uint64_t h; k->n_words < WORDS && (h = bloom_next(id, &at));)
+		k->words[k->n_words++] = h;
+}
+
+/* Looks into the day's blocks of the dataset that reach into from <= t <= to. */
+static int in_day(struct events *s, int32_t day, int64_t from, int64_t to, const struct event_row *row, struct id128 id,
+                  bool *ret, struct err *err)
 {
 	struct known *k = s->known;
 	const struct known_day *kd;
 	struct day *d = NULL;
-	int32_t day = day_of(row->time);
 	int code = known_day(s, day, &kd, err);
-	*ret = false;
-	k->n_words = SIZE_MAX;
-	for (size_t i = code || !kd->n ? SIZE_MAX : first_block(kd, row->dataset, row->time);
-	     !code && !*ret && i < kd->n && kd->blocks[i].least_first <= row->time; i++) {
+	for (size_t i = code || !kd->n ? SIZE_MAX : first_block(kd, row->dataset, from);
+	     !code && !*ret && i < kd->n && kd->blocks[i].least_first <= to; i++) {
 		const struct known_block *b = &kd->blocks[i];
 		if (!str_eq(str_from(b->block->dataset), row->dataset))
 			break;
-		if (b->first > row->time)
+		if (b->first > to)
 			continue;
-		if (k->n_words == SIZE_MAX) {
-			size_t at = 0;
-			k->n_words = 0;
-			for (uint64_t h; k->n_words < WORDS && (h = bloom_next(row->id, &at));)
-				k->words[k->n_words++] = h;
-		}
+		if (k->n_words == SIZE_MAX)
+			ask_words(k, row->id);
 		if (!d)
 			code = embedded_day(s, day, &d, err);
 		if (!code)
 			code = block_has(s, d, day, b->block, id, ret, err);
 	}
+	return code;
+}
+
+static int in_days(struct events *s, const struct event_row *row, struct id128 id, bool *ret, struct err *err)
+{
+	const int64_t from = row->arrived ? row->time - AGAIN : row->time;
+	int code = 0;
+	*ret = false;
+	s->known->n_words = SIZE_MAX;
+	for (int32_t day = day_of(row->time); !code && !*ret && day >= day_of(from); day--)
+		code = in_day(s, day, from, row->time, row, id, ret, err);
 	return code;
 }
 

@@ -3,6 +3,19 @@
 #include "store/store_fixture.h"
 
 #include <errno.h>
+#include <sys/syscall.h>
+
+/* The system's call, made to fail when a test says so. */
+static int fail_syncs;
+
+int fdatasync(int fd)
+{
+	if (fail_syncs && fail_syncs--) {
+		errno = EIO;
+		return -1;
+	}
+	return (int)syscall(SYS_fdatasync, fd);
+}
 
 struct store {
 	char dir[FIXTURE_PATH];
@@ -176,6 +189,35 @@ static void test_known_in_one_append(void **state)
 	stop(&t);
 }
 
+/* An event without a time of its own is dated when it comes: sent again it has another time, across midnight too. */
+static void test_known_without_a_time(void **state)
+{
+	static const struct {
+		int64_t later; /* s */
+		bool arrived, known;
+	} again[] = {
+		{ 3600, false, false },
+		{ 3600, true, true },
+		{ 43200 + 5, true, true },
+		{ 86400 + 5, true, false },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(again); i++) {
+		struct store t;
+		struct fixture_event e;
+		uint8_t verdict;
+		uint64_t seq;
+		start(&t, 1000);
+		take(&t, 0, 500, FIXTURE_NOON, "web", true, 0);
+		seal_all(&t);
+		fixture_event(&e, 0, FIXTURE_NOON, "web", true, 0);
+		e.row.time = FIXTURE_NOON + again[i].later * CLOCK_S;
+		e.row.arrived = again[i].arrived;
+		assert_int_equal(events_embedded.append(t.s, &e.row, 1, &verdict, &seq, NULL), 0);
+		assert_int_equal(verdict, again[i].known ? EVENT_KNOWN : EVENT_KEPT);
+		stop(&t);
+	}
+}
+
 /* All segments gone, the clock back by an hour, the journal's folder lost: no number twice. */
 static void test_numbers_go_on(void **state)
 {
@@ -251,6 +293,38 @@ static void test_reader_beside_writer(void **state)
 	stop(&t);
 }
 
+/* A segment's events are in one of their days, and not in the other yet: for who writes, reads, and opens anew. */
+static void test_half_sealed(void **state)
+{
+	struct store t;
+	struct events *reader;
+	struct err err;
+	start(&t, 4000);
+	take(&t, 0, 2000, FIXTURE_NOON - 86400 * (int64_t)CLOCK_S, "web", true, 0);
+	take(&t, 2000, 4000, FIXTURE_NOON, "web", true, 0);
+	assert_int_equal(events_embedded.sync(t.s, &err), 0);
+	assert_int_equal(embedded_turn(t.s, &err), 0);
+	while (!t.s->pending[0]->n_sealed)
+		assert_int_equal(seal_work(t.s, 0, &err), 0);
+	assert_int_equal(t.s->n_pending, 2);
+	check(&t);
+	const struct events_config config = { .dir = t.dir, .clock = &t.clock, .read_only = true };
+	assert_int_equal(events_embedded.open(&reader, &config, &err), 0);
+	struct events *writer = t.s;
+	t.s = reader;
+	assert_int_equal(days_begin(reader, &err), 0);
+	check(&t);
+	days_end(reader);
+	events_embedded.close(reader);
+	t.s = writer;
+	events_embedded.close(t.s);
+	open_store(&t);
+	check(&t);
+	fixture_settle(t.s, &t.clock);
+	check(&t);
+	stop(&t);
+}
+
 /* More is taken than the days are given time for: taking does it, and nothing is dropped. */
 static void test_backpressure(void **state)
 {
@@ -261,6 +335,37 @@ static void test_backpressure(void **state)
 	assert_true(t.s->n_pending <= WAITING_SEGMENTS + 2);
 	assert_true(events_embedded.counts(t.s).blocks > 0);
 	check(&t);
+	stop(&t);
+}
+
+/* Rows that an fsync may have lost are written anew elsewhere: they are known, found and sealed from there. */
+static void test_failed_sync(void **state)
+{
+	struct store t;
+	struct err err;
+	start(&t, 10000);
+	for (uint64_t i = 0; i < 6; i++) {
+		uint64_t n = i * 1000;
+		take(&t, n, n + 300, FIXTURE_NOON + (int64_t)n, "web", true, 0);
+		if (i % 2)
+			assert_int_equal(events_embedded.sync(t.s, &err), 0);
+		take(&t, n + 300, n + 600, FIXTURE_NOON + (int64_t)n + 300, "auth", true, 0);
+		fail_syncs = 1;
+		assert_int_equal(i == 5 ? embedded_turn(t.s, &err) : events_embedded.sync(t.s, &err), 0);
+		assert_int_equal(fail_syncs, 0);
+		check(&t);
+		assert_int_equal(take(&t, n, n + 300, FIXTURE_NOON + (int64_t)n, "web", true, 0), EVENT_KNOWN);
+		assert_int_equal(take(&t, n + 300, n + 600, FIXTURE_NOON + (int64_t)n + 300, "auth", true, 0),
+		                 EVENT_KNOWN);
+		if (i == 2) {
+			events_embedded.close(t.s);
+			open_store(&t);
+		}
+	}
+	check(&t);
+	seal_all(&t);
+	check(&t);
+	assert_non_null(strstr(t.notes.text, "journal-fsync"));
 	stop(&t);
 }
 
@@ -355,11 +460,19 @@ static void test_backup(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_kept_and_sealed), cmocka_unit_test(test_small_blocks_merge),
-		cmocka_unit_test(test_known),           cmocka_unit_test(test_known_in_one_append),
-		cmocka_unit_test(test_numbers_go_on),   cmocka_unit_test(test_reader_beside_writer),
-		cmocka_unit_test(test_backpressure),    cmocka_unit_test(test_replay),
-		cmocka_unit_test(test_oracle),          cmocka_unit_test(test_backup),
+		cmocka_unit_test(test_kept_and_sealed),
+		cmocka_unit_test(test_small_blocks_merge),
+		cmocka_unit_test(test_known),
+		cmocka_unit_test(test_known_in_one_append),
+		cmocka_unit_test(test_known_without_a_time),
+		cmocka_unit_test(test_numbers_go_on),
+		cmocka_unit_test(test_reader_beside_writer),
+		cmocka_unit_test(test_half_sealed),
+		cmocka_unit_test(test_backpressure),
+		cmocka_unit_test(test_failed_sync),
+		cmocka_unit_test(test_replay),
+		cmocka_unit_test(test_oracle),
+		cmocka_unit_test(test_backup),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -21,9 +21,12 @@ enum { EVENT_DATASET_MAX = 64, EVENT_ID_MAX = 128, EVENT_JSON_MAX = 1 << 20 };
 /* An event to be kept. Borrowed for the call. */
 struct event_row {
 	int64_t time; /* when it happened, µs since 1970 UTC: says which day it belongs to */
+	/* It has no time of its own, and this is when it came: sent again within a day it is known all the same. */
+	bool arrived;
 	struct str
 	        dataset; /* event.dataset: what is stored together and let go together; 1 to EVENT_DATASET_MAX bytes */
-	struct str id;   /* khien.id; the same id at about the same time is the same event. Empty: it has none */
+	struct str id; /* khien.id as it stands in json, escapes not undone; the same id in the same dataset at the same
+	                  * time is the same event. Empty: it has none */
 	struct str json; /* a JSON object, checked; it comes back byte for byte. At most EVENT_JSON_MAX */
 };
 

@@ -14,10 +14,16 @@
 
 #include <cmocka.h>
 
-enum { EVENTS = 3000, FIELDS = 8, VALUE = 96, QUERIES = 1500, DATASETS = 3 };
+enum { EVENTS = 3000, FIELDS = 8, VALUE = 96, QUERIES = 400, DATASETS = 40 };
 
 static const int64_t HOUR = (int64_t)3600 * CLOCK_S, START = 1790000000 * (int64_t)CLOCK_S;
-static const char *const datasets[DATASETS] = { "linux.auth", "web.access", "windows.security" };
+/* So many that a day has blocks enough for a second thread. */
+static const char datasets[DATASETS][8] = {
+	"set.00", "set.01", "set.02", "set.03", "set.04", "set.05", "set.06", "set.07", "set.08", "set.09",
+	"set.10", "set.11", "set.12", "set.13", "set.14", "set.15", "set.16", "set.17", "set.18", "set.19",
+	"set.20", "set.21", "set.22", "set.23", "set.24", "set.25", "set.26", "set.27", "set.28", "set.29",
+	"set.30", "set.31", "set.32", "set.33", "set.34", "set.35", "set.36", "set.37", "set.38", "set.39",
+};
 static const char *const words[] = { "root", "sshd",         "Failed", "10.0.0.7", "C:\\Windows\\new",
 	                             "x",    "user_7",       "bệnh",   "viện",     "\"q\"",
 	                             "a\nb", "192.168.1.20", "4625",   "cmd.exe",  "powershell",
@@ -288,9 +294,11 @@ struct expected {
 static int expect(void *arg, const struct event_row *row)
 {
 	struct expected *x = arg;
+	char begin[24];
 	unsigned n;
 	assert_true(x->at < x->n);
-	assert_int_equal(sscanf(row->json.p, "{\"n\":%u,", &n), 1);
+	snprintf(begin, sizeof(begin), STR_FMT, STR_ARG(str_sub(row->json, 0, sizeof(begin))));
+	assert_int_equal(sscanf(begin, "{\"n\":%u,", &n), 1);
 	assert_int_equal(n, x->found[x->at]->n);
 	assert_int_equal(row->time, x->found[x->at]->time);
 	assert_true(str_eq(row->dataset, str_from(datasets[x->found[x->at]->dataset])));
@@ -355,10 +363,10 @@ static void as_a_plain_walk(void **state)
 	uint64_t seen = 0, skipped = 0;
 	for (int i = 0; i < QUERIES; i++)
 		ask(f, &seen, &skipped);
-	assert_true(seen > 10000);
+	assert_true(seen > 5000);
 	assert_true(skipped > 100);
 	open_store(f, true);
-	for (int i = 0; i < QUERIES / 10; i++)
+	for (int i = 0; i < QUERIES; i++)
 		ask(f, &seen, &skipped);
 }
 

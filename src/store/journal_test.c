@@ -329,6 +329,30 @@ static void test_failed_sync(void **state)
 	stop(l);
 }
 
+/* What was written anew may stand in its old place all the same: it doesn't count there. */
+static void test_old_place(void **state)
+{
+	struct log *l = start();
+	char path[FIXTURE_PATH + 64];
+	assert_int_equal(put(l, 10, 9), 0);
+	sync_it(l);
+	uint32_t from = journal_newest(l->j)->end;
+	assert_int_equal(put(l, 10, 9), 0);
+	uint32_t n = journal_newest(l->j)->end - from;
+	char *frames = malloc(n);
+	assert_int_equal(pread(journal_newest(l->j)->fd, frames, n, from), n);
+	fail_syncs = 1;
+	sync_it(l);
+	path_of(l, 1, path);
+	int fd = open(path, O_WRONLY);
+	assert_int_equal(syscall(SYS_pwrite64, fd, frames, n, from), n);
+	close(fd);
+	free(frames);
+	again(l);
+	assert_int_equal(l->n, 20);
+	stop(l);
+}
+
 /* A write that fails, with half of it written, is as if it hadn't been. */
 static void test_failed_write(void **state)
 {
@@ -382,11 +406,11 @@ static void test_limits(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_comes_back),  cmocka_unit_test(test_only_known),
-		cmocka_unit_test(test_torn_tail),   cmocka_unit_test(test_damage),
-		cmocka_unit_test(test_head_lost),   cmocka_unit_test(test_forged_frame),
-		cmocka_unit_test(test_failed_sync), cmocka_unit_test(test_failed_write),
-		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_comes_back),   cmocka_unit_test(test_only_known),
+		cmocka_unit_test(test_torn_tail),    cmocka_unit_test(test_damage),
+		cmocka_unit_test(test_head_lost),    cmocka_unit_test(test_forged_frame),
+		cmocka_unit_test(test_failed_sync),  cmocka_unit_test(test_old_place),
+		cmocka_unit_test(test_failed_write), cmocka_unit_test(test_limits),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,14 +1,14 @@
 # make run and make test are the two commands to know; the others are for work on khien itself.
 # Each installs what is missing first (tools/deps), so a fresh Debian needs nothing but make.
 .POSIX:
-.PHONY: all run build test check fuzz bench-match clean help
+.PHONY: all run build test check fuzz bench-match bench-store bench-hub deb test-deb clean help
 
 all: build
 
-# Plays the recorded attack, then watches this machine's logs until Ctrl-C.
+# Plays the recorded attack into a hub, which then takes this machine's logs and whoever sends, until Ctrl-C.
 run: build
 	@set --; for f in demo/attack-*.log; do [ ! -f "$$f" ] || set -- "$$@" --play "$$f"; done; \
-	exec build/khien watch --rules rules "$$@"
+	exec build/khien hub --rules rules "$$@"
 
 build:
 	@tools/deps build
@@ -31,16 +31,43 @@ fuzz:
 
 # Events a second, over the rules and events in KHIEN_DATA.
 bench-match: build
+	@ninja -C build --quiet bench/match/bench-match
 	@/usr/bin/python3 bench/match/run.py build/bench/match/bench-match build/khien
+
+# The store beside rows in SQLite, on EVENTS made-up events (10000000, some minutes and 13 GB in TMPDIR).
+bench-store: build
+	@ninja -C build --quiet bench/store/bench-store
+	@/usr/bin/python3 bench/store/run.py build/bench/store/bench-store $(EVENTS)
+
+# The whole hub on one core, over the rules in KHIEN_DATA.
+bench-hub: build
+	@ninja -C build --quiet bench/store/bench-events
+	@/usr/bin/python3 bench/hub/run.py build/khien build/bench/store/bench-events
+
+# build/khien_VERSION_ARCH.deb, without network.
+deb:
+	@tools/deps build
+	@tools/deps deb
+	@packaging/deb
+
+# Installs, runs, upgrades and purges it in a Debian of its own: root, some minutes, apt's mirror.
+test-deb:
+	@tools/deps build
+	@tools/deps deb
+	@/usr/bin/python3 tests/packaging/deb_test.py --chroot
 
 clean:
 	rm -rf build build-asan build-fuzz
 
 help:
-	@echo 'make run          play a recorded attack, then watch this machine'
+	@echo 'make run          play a recorded attack into a hub, which then runs'
 	@echo 'make test         the whole suite'
 	@echo 'make build        leaves the program at build/khien'
 	@echo 'make check        format, rooms, lengths, clang-tidy'
 	@echo 'make fuzz         every fuzz target, FUZZ_SECONDS each (300)'
 	@echo 'make bench-match  how fast, on the data in KHIEN_DATA'
+	@echo 'make bench-store  how small and fast events are kept, EVENTS of them'
+	@echo 'make bench-hub    how many events a second the hub takes'
+	@echo 'make deb          build/khien_VERSION_ARCH.deb'
+	@echo 'make test-deb     installs, upgrades and purges it in a Debian of its own'
 	@echo 'make clean        remove the build folders'

@@ -92,8 +92,9 @@ static bool concerns(const struct event_term *t, struct str path)
 	return !t->negated && t->text.n && (!t->field.n || !path.p || str_eq(t->field, path));
 }
 
-/* The first place from `from` on where some term stands, and its length; s.n: none. */
-static size_t next_hit(const struct find_printer *p, struct str path, struct str s, size_t from, size_t *n)
+/* The first place from `from` on where some term stands, and which; s.n: none. */
+static size_t next_hit(const struct find_printer *p, struct str path, struct str s, size_t from,
+                       const struct event_term **term)
 {
 	size_t best = s.n;
 	for (size_t i = 0; i < p->n_terms; i++) {
@@ -102,7 +103,7 @@ static size_t next_hit(const struct find_printer *p, struct str path, struct str
 		size_t at = find_text_in(s, from, p->terms[i].text);
 		if (at < best) {
 			best = at;
-			*n = p->terms[i].text.n;
+			*term = &p->terms[i];
 		}
 	}
 	return best;
@@ -110,18 +111,20 @@ static size_t next_hit(const struct find_printer *p, struct str path, struct str
 
 static bool has_hit(const struct find_printer *p, const struct find_field *f)
 {
-	size_t n;
-	return next_hit(p, f->path, f->text, 0, &n) < f->text.n;
+	const struct event_term *term;
+	return next_hit(p, f->path, f->text, 0, &term) < f->text.n;
 }
 
-/* The text made safe, what the terms are about in colour. path.p NULL: of any field. */
+/* The text made safe, what the terms are about in colour. path.p NULL: the whole line, in which all fields stand. */
 static void add_text(struct find_printer *p, struct buf *out, struct str path, struct str s)
 {
-	size_t from = 0, n = 0;
+	const struct event_term *term = NULL;
+	size_t from = 0;
 	while (p->color && from < s.n) {
-		size_t at = next_hit(p, path, s, from, &n);
+		size_t at = next_hit(p, path, s, from, &term);
 		if (at == s.n)
 			break;
+		size_t n = term->text.n;
 		term_safe(out, str_sub(s, from, at - from));
 		buf_add(out, STR("\033[1;31m"));
 		term_safe(out, str_sub(s, at, n));
@@ -145,14 +148,16 @@ static bool is_envelope(struct str path)
 	       str_eq(path, STR("event.dataset")) || str_starts(path, STR("khien."));
 }
 
-/* Fields that a term holds for and that the line doesn't show. */
-static void add_hits(struct find_printer *p, struct buf *out, struct str line)
+/* Fields that a term holds for and that the line, which is of field `path`, doesn't show. */
+static void add_hits(struct find_printer *p, struct buf *out, struct str path, struct str line)
 {
 	for (size_t i = 0; i < p->n; i++) {
 		const struct find_field *f = &p->fields[i];
-		size_t n = 0, at = next_hit(p, f->path, f->text, 0, &n);
-		if (at == f->text.n || str_eq(f->path, STR("host.name")) || str_eq(f->path, STR("event.dataset")) ||
-		    find_text_in(line, 0, str_sub(f->text, at, n)) < line.n)
+		const struct event_term *term = NULL;
+		if (next_hit(p, f->path, f->text, 0, &term) == f->text.n || str_eq(f->path, STR("host.name")) ||
+		    str_eq(f->path, STR("event.dataset")) || (path.p && str_eq(f->path, path)))
+			continue;
+		if ((!path.p || !term->field.n) && find_text_in(line, 0, term->text) < line.n)
 			continue;
 		buf_add(out, STR("  "));
 		add_field(p, out, f);
@@ -185,9 +190,11 @@ static void add_time(struct buf *out, int64_t us)
 void find_print(struct find_printer *p, const struct event_row *row, struct buf *out)
 {
 	take_fields(p, row->json);
-	struct str host = field(p, STR("host.name")), line = field(p, STR("event.original"));
-	if (!line.n)
-		line = field(p, STR("message"));
+	struct str host = field(p, STR("host.name")), line = field(p, STR("event.original")), path = { 0 };
+	if (!line.n) {
+		path = STR("message");
+		line = field(p, path);
+	}
 	add_time(out, row->time);
 	buf_add(out, STR("  "));
 	if (host.n)
@@ -199,8 +206,8 @@ void find_print(struct find_printer *p, const struct event_row *row, struct buf 
 	term_safe(out, row->dataset);
 	buf_add(out, p->color ? STR("\033[0m  ") : STR("  "));
 	if (line.n) {
-		add_text(p, out, (struct str){ 0 }, line);
-		add_hits(p, out, line);
+		add_text(p, out, path, line);
+		add_hits(p, out, path, line);
 	} else {
 		add_fields(p, out);
 	}

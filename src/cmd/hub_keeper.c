@@ -20,7 +20,7 @@
 enum { ALERTS_KEPT = 1000000 };
 enum { WAIT_MS = 50, ROWS_AT_ONCE = 8192, REPLAY_BYTES = 256 << 10 };
 static const int64_t SAY_EVERY = CLOCK_S, MARK_EVERY = CLOCK_S, ENFORCE_EVERY = 30LL * CLOCK_S;
-static const int64_t HOUR = 3600LL * CLOCK_S, DAY = 24 * HOUR;
+static const int64_t HOUR = 3600LL * CLOCK_S, DAY = 86400LL * CLOCK_S;
 static const int64_t PATIENCE = 2LL * CLOCK_S;
 
 struct keeper {

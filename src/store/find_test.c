@@ -140,7 +140,9 @@ static void append(struct fixture *f, uint32_t first, uint32_t n)
 		struct err err;
 		to_json(f, &f->all[i], &json);
 		snprintf(id, sizeof(id), "%08x", i);
-		struct event_row row = { f->all[i].time, str_from(datasets[f->all[i].dataset]), { 0 }, buf_str(&json) };
+		struct event_row row = { .time = f->all[i].time,
+			                 .dataset = str_from(datasets[f->all[i].dataset]),
+			                 .json = buf_str(&json) };
 		if (events_embedded.append(f->store, &row, 1, &verdict, &seq, &err))
 			fail_msg("append: %s", err.text);
 		buf_free(&json);

@@ -34,7 +34,7 @@ bench-match: build
 	@ninja -C build --quiet bench/match/bench-match
 	@/usr/bin/python3 bench/match/run.py build/bench/match/bench-match build/khien
 
-# The store beside rows in SQLite, on EVENTS made-up events (10000000, some minutes and 13 GB in TMPDIR).
+# The store beside rows in SQLite, on EVENTS made-up events (10000000, some minutes and 3 GB in TMPDIR).
 bench-store: build
 	@ninja -C build --quiet bench/store/bench-store
 	@/usr/bin/python3 bench/store/run.py build/bench/store/bench-store $(EVENTS)

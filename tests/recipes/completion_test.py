@@ -10,6 +10,7 @@ import unittest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 import harness  # pylint: disable=wrong-import-position
 
+HUB_JOBS = ["token", "backup", "restore", "export", "import", "status"]
 SCRIPT = os.path.join(harness.ROOT, "completions", "khien.bash")
 
 
@@ -40,18 +41,27 @@ class CompletionTest(unittest.TestCase):
         self.assertEqual(self.complete("help", "ru"), ["rules"])
 
     def test_every_option(self):
-        jobs = [("rules", job) for job in ("check", "test", "new")]
+        jobs = [("rules", job) for job in ("check", "test", "new")] + [("hub", job) for job in HUB_JOBS] + [
+            ("hub", "token", "add"), ("ca", "issue")]
         for words in [(c,) for c in self.commands() if c not in ("help", "version")] + jobs:
             with self.subTest(words):
                 told = re.findall(r"^ +(?:-\w, )?(--[a-z-]+)", self.help(*words, "--help"), re.M)
                 self.assertIn("--help", told)
                 self.assertEqual(self.complete(*words, "--"), told)
+        self.assertIn("--expires", self.complete("hub", "token", "add", "--scope", "ingest", "--"))
+        self.assertNotIn("--expires", self.complete("hub", "token", "list", "--"))
         self.assertIn("--verbose", self.complete("rules", "test", "--v"))
         self.assertNotIn("--verbose", self.complete("rules", "check", "--v"))
 
     def test_jobs(self):
         self.assertEqual(self.complete("rules", ""), ["check", "test", "new"])
         self.assertEqual(self.complete("rules", "t"), ["test"])
+        self.assertEqual(self.complete("hub", ""), HUB_JOBS)
+        self.assertEqual(self.complete("hub", "token", ""), ["add", "list", "remove"])
+        self.assertEqual(self.complete("ca", ""), ["init", "show", "issue", "renew"])
+        self.scratch.write("a.log", "")
+        self.assertEqual(self.complete("hub", "a"), ["a.log"])  # a file to follow
+        self.assertEqual(self.complete("hub", "backup", ""), ["a.log"])
 
     def test_values(self):
         self.assertEqual(self.complete("match", "--color", "a"), ["auto", "always"])
@@ -59,6 +69,7 @@ class CompletionTest(unittest.TestCase):
         self.assertEqual(self.complete("match", "--color", "="), ["auto", "always", "never"])
         self.assertIn("combined", self.complete("match", "--format", ""))
         self.assertEqual(self.complete("watch", "--lang", ""), ["vi", "en", "zh"])
+        self.assertEqual(self.complete("hub", "status", "--lang", "v"), ["vi"])
         self.assertEqual(self.complete("rules", "new", "x", "--logsource", "s"), ["sshd", "sudo"])
 
     def test_files(self):
@@ -71,6 +82,8 @@ class CompletionTest(unittest.TestCase):
         """Asking for the values of an option never starts the command."""
         self.assertEqual(self.complete("rules", "new", "x", "--dir", ""), [])
         self.assertEqual(self.complete("watch", "--mapping", ""), [])
+        self.assertEqual(self.complete("hub", "--data", ""), [])
+        self.assertEqual(self.complete("hub", "restore", "--data", ""), [])
         self.assertEqual(os.listdir(self.scratch.name), [])
 
 

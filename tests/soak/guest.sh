@@ -21,8 +21,12 @@ until grep -q event=ready /tmp/said; do
 	sleep 0.02
 done
 echo "hub ready"
-grep -v level=info /tmp/said
-tail -n 0 -f /tmp/said | grep --line-buffered -v level=info &
+tail -n +1 -f /tmp/said | while read -r line; do
+	case $line in
+	*level=info*) ;;
+	*) echo "$line" ;;
+	esac
+done &
 
 if [ -s /data/token ]; then
 	(

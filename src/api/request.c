@@ -166,9 +166,11 @@ static void authorize(struct request *r, uint32_t scopes)
 		                             : "the token is not known");
 }
 
-static bool is_type(struct str value)
+/* form: what curl calls anything that it isn't told the type of */
+static bool is_type(struct str value, bool form)
 {
 	static const char *const known[] = {
+		"application/x-www-form-urlencoded",
 		"application/x-ndjson",
 		"application/ndjson",
 		"application/jsonl",
@@ -178,7 +180,7 @@ static bool is_type(struct str value)
 		"text/plain",
 	};
 	value = str_trim(str_sub(value, 0, str_find(value, ';')));
-	for (size_t i = 0; i < ARRAY_LEN(known); i++)
+	for (size_t i = form ? 0 : 1; i < ARRAY_LEN(known); i++)
 		if (value.n == strlen(known[i]) && !strncasecmp(value.p, known[i], value.n))
 			return true;
 	return !value.n;
@@ -192,7 +194,7 @@ static void begin_body(struct request *r, const struct header_counts *n)
 	struct str length = request_header(r, MHD_HTTP_HEADER_CONTENT_LENGTH);
 	if (!n->length && !n->transfer)
 		request_fail(r, MHD_HTTP_LENGTH_REQUIRED, "illegal_argument_exception", "a body is missing");
-	else if (!is_type(type))
+	else if (!is_type(type, r->endpoint == &events_post))
 		request_fail(r, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE, "media_type_header_exception",
 		             "Content-Type is not application/x-ndjson");
 	else if (body_coding(request_header(r, MHD_HTTP_HEADER_CONTENT_ENCODING), &coding))
@@ -214,6 +216,7 @@ static void begin(struct request *r, const char *url, const char *method)
 	MHD_get_connection_values(r->conn->mhd, MHD_HEADER_KIND, count_header, &n);
 	struct str transfer = request_header(r, MHD_HTTP_HEADER_TRANSFER_ENCODING);
 	struct str path = str_from(url);
+	r->shy = str_eq(path, STR("/_bulk")) && !request_header(r, MHD_HTTP_HEADER_USER_AGENT).n;
 	if (r->a->draining) {
 		r->retry_after = RETRY_AFTER_S;
 		request_fail(r, MHD_HTTP_SERVICE_UNAVAILABLE, "unavailable_shards_exception", "the hub is stopping");
@@ -325,9 +328,14 @@ static void add_text(struct request *r, struct str text)
 	buf_putc(&r->out, '\n');
 }
 
+static bool is_busy(unsigned status)
+{
+	return status == MHD_HTTP_TOO_MANY_REQUESTS || status == MHD_HTTP_SERVICE_UNAVAILABLE;
+}
+
 static void count_answer(struct api *a, unsigned status)
 {
-	a->counts.busy += status == MHD_HTTP_TOO_MANY_REQUESTS || status == MHD_HTTP_SERVICE_UNAVAILABLE;
+	a->counts.busy += is_busy(status);
 	a->counts.too_large += status == MHD_HTTP_CONTENT_TOO_LARGE;
 	a->counts.bad += status >= 400 && status < 500 && status != MHD_HTTP_UNAUTHORIZED &&
 	                 status != MHD_HTTP_FORBIDDEN && status != MHD_HTTP_CONTENT_TOO_LARGE &&
@@ -347,6 +355,8 @@ static enum MHD_Result answer(struct request *r)
 	count_answer(r->a, r->status);
 	if (r->retry_after && r->sender && r->ingest)
 		r->sender->refused += ingest_events(r->ingest);
+	if (r->shy && is_busy(r->status))
+		return MHD_NO;
 	struct MHD_Response *m = MHD_create_response_from_buffer(r->out.n, r->out.p, MHD_RESPMEM_MUST_FREE);
 	if (!m)
 		return MHD_NO;

@@ -82,7 +82,9 @@ struct request {
 	int64_t began;
 	uint64_t dropped; /* bytes of the body that nobody wanted */
 	bool suspended, ended;
-	bool hang_up;    /* where this request ends is not certain: nothing is read after it */
+	bool hang_up; /* where this request ends is not certain: nothing is read after it */
+	bool shy;     /* it is rsyslog's omelasticsearch, which alone doesn't say who it is: events that an answer other
+		   * than 200 refuses are lost to it, and it sends them again when its connection is closed instead */
 	unsigned status; /* 0: not decided */
 	unsigned retry_after;
 	const char *allow; /* 405 */

@@ -103,7 +103,7 @@ struct str json_unescape(struct arena *a, struct str inside)
 	return (struct str){ to, json_kernel()->unescape(to, inside) };
 }
 
-size_t json_end(struct json_end *end, struct str bytes, bool *done)
+enum json_ended json_end(struct json_end *end, struct str text)
 {
-	return json_kernel()->end(end, bytes, done);
+	return json_kernel()->end(end, text);
 }

@@ -32,20 +32,27 @@ bool json_valid(struct str doc, struct json_error *error);
  */
 struct str json_unescape(struct arena *a, struct str inside);
 
-/* Finds the end of a JSON value in a stream that may be cut anywhere. Follows strings and brackets, checks nothing else. */
+/*
+ * Looks for the end of the object or array that a text begins with, while the text still grows. Follows strings and
+ * brackets, checks nothing else. Zero-initialised before each value; with a depth of its own it looks for the end of
+ * what was opened before the text.
+ */
 struct json_end {
+	size_t at;          /* bytes looked at */
 	uint64_t depth;     /* open brackets */
 	uint64_t escaped;   /* 1: the next byte stands behind a backslash */
 	uint64_t in_string; /* all bits set, or 0 */
-	uint8_t kind;       /* of the value, once its first byte was seen */
 };
 
-/*
- * Feeds the next bytes of the stream; the first ever must be the value's first byte. Returns how many of them belong
- * to the value; *done says that it ends there. Zero-initialise `end` before each value. A number or a literal is
- * done at the delimiter behind it, which isn't part of it; where the stream ends nobody says so.
- */
-size_t json_end(struct json_end *end, struct str bytes, bool *done);
+enum json_ended {
+	JSON_MORE, /* not in this text */
+	JSON_DONE, /* the value is the first `at` bytes */
+	/* A writer died within it: at `at` a line ends within a string, or begins with "{" where no value can stand. */
+	JSON_CUT,
+};
+
+/* Goes on from end->at; the bytes before it are still those that were there. How the text grew makes no difference. */
+enum json_ended json_end(struct json_end *end, struct str text);
 
 /*
  * What the walk stands on: the places of all quotes that begin or end a string, found a chunk at a time.
@@ -67,7 +74,7 @@ struct json_kernel {
 	const char *name;
 	/* Indexes one more chunk. */
 	void (*index)(struct json_index *x);
-	size_t (*end)(struct json_end *end, struct str bytes, bool *done);
+	enum json_ended (*end)(struct json_end *end, struct str text);
 	/* Copies src without its escapes to dst, which has room for src.n + JSON_UNESCAPE_ROOM; the length. */
 	size_t (*unescape)(char *dst, struct str src);
 };

@@ -1,6 +1,7 @@
 /* The portable kernel, the one for NEON, and the choice among all. */
 #include "base/json_kernel.h"
 
+#include "base/json_walk.h"
 #include "base/utf8.h"
 
 #if !defined(KHIEN_PORTABLE) && defined(__aarch64__) && defined(__AARCH64EL__)
@@ -38,6 +39,39 @@ void json_check_block(struct json_index *x, size_t at, uint64_t escapes, uint64_
 		}
 		break;
 	}
+}
+
+uint64_t json_escaped_in_strings(struct block b, uint64_t *carry, uint64_t in_string)
+{
+	uint64_t escaped = 0, next = *carry;
+	for (uint64_t bit = 1; bit; bit <<= 1) {
+		bool plain = !next;
+		escaped |= plain ? 0 : bit;
+		next = plain && (b.slash & in_string & bit);
+		in_string ^= plain && (b.quote & bit) ? UINT64_MAX : 0;
+	}
+	*carry = next;
+	return escaped;
+}
+
+/* A "{" that begins a line within a value can only stand behind these; behind anything else the value was cut off. */
+static bool may_open_line(struct str text, size_t i)
+{
+	if (text.p[i - 1] != '\n')
+		return true;
+	while (i && json_blank(text.p[i - 1]))
+		i--;
+	return !i || text.p[i - 1] == ',' || text.p[i - 1] == ':' || text.p[i - 1] == '[';
+}
+
+size_t json_cut_in_block(struct str text, size_t at, uint64_t suspects)
+{
+	for (; suspects; suspects &= suspects - 1) {
+		size_t bit = (size_t)__builtin_ctzll(suspects), i = at + bit;
+		if (text.p[i] == '\n' || (text.p[i] == '{' && !may_open_line(text, i)))
+			return bit;
+	}
+	return BLOCK;
 }
 
 static int hex(char c)

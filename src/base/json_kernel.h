@@ -32,6 +32,13 @@ struct eye {
 
 /* Looks closer at escapes other than \\ and \", and at control characters, in the block at `at`. */
 void json_check_block(struct json_index *x, size_t at, uint64_t escapes, uint64_t control);
+/* escaped_bytes() where backslashes stand outside of strings too, and mean nothing there. in_string: all bits set, or 0. */
+uint64_t json_escaped_in_strings(struct block b, uint64_t *carry, uint64_t in_string);
+/*
+ * Of the suspects in the block at `at` (control characters in strings, opening brackets behind one outside): the first
+ * that tells of a cut, or BLOCK.
+ */
+size_t json_cut_in_block(struct str text, size_t at, uint64_t suspects);
 /* The escape at the start of s (at its backslash): writes its character, returns the escape's length. */
 size_t json_unescape_one(char **to, struct str s);
 
@@ -142,25 +149,6 @@ INLINE size_t unescape_with(char *dst, struct str src, copy_plain *copy)
 	return (size_t)(to - dst);
 }
 
-enum { END_UNKNOWN, END_BRACKETS, END_STRING, END_TOKEN };
-
-/* A number or literal: up to a delimiter. */
-static inline size_t end_token(struct str bytes, bool *done)
-{
-	size_t i = 0;
-	while (i < bytes.n && (unsigned char)bytes.p[i] > ' ' && !memchr(",:[]{}\"", bytes.p[i], 7))
-		i++;
-	*done = i < bytes.n;
-	return i;
-}
-
-static inline uint8_t end_kind(char first)
-{
-	if (first == '{' || first == '[')
-		return END_BRACKETS;
-	return first == '"' ? END_STRING : END_TOKEN;
-}
-
 /* Follows the brackets of one block: true when the last one closes, behind *n of its bytes. */
 static inline bool end_in_block(struct json_end *end, uint64_t open, uint64_t close, size_t *n)
 {
@@ -175,41 +163,53 @@ static inline bool end_in_block(struct json_end *end, uint64_t open, uint64_t cl
 	return false;
 }
 
-INLINE size_t end_any(struct json_end *end, struct str bytes, bool *done, const struct eye *eye)
+INLINE enum json_ended end_any(struct json_end *end, struct str text, const struct eye *eye)
 {
-	size_t n;
-	*done = false;
-	if (!end->kind && bytes.n)
-		end->kind = end_kind(bytes.p[0]);
-	if (end->kind == END_TOKEN)
-		return end_token(bytes, done);
-	for (size_t at = 0; at < bytes.n; at += BLOCK) {
+	size_t at = end->at, n;
+	uint64_t escape_carry = end->escaped, string_carry = end->in_string;
+	uint64_t control_carry = at && (unsigned char)text.p[at - 1] < ' ';
+	for (; at < text.n; at += BLOCK) {
 		char tail[BLOCK];
-		const char *p = bytes.p + at;
-		size_t left = bytes.n - at;
+		const char *p = text.p + at;
+		const size_t left = text.n - at;
 		if (left < BLOCK)
-			p = pad_tail(tail, str_sub(bytes, at, left));
+			p = pad_tail(tail, str_sub(text, at, left));
 		struct block b = eye->block(p);
 		struct brackets k = eye->brackets(p);
-		uint64_t escaped = escaped_bytes(b.slash, &end->escaped);
+		const uint64_t first_escaped = escape_carry;
+		uint64_t escaped = escaped_bytes(b.slash, &escape_carry);
+		uint64_t in_string = parity(b.quote & ~escaped) ^ string_carry;
+		if (__builtin_expect((b.slash & ~in_string) != 0, 0)) {
+			escape_carry = first_escaped;
+			escaped = json_escaped_in_strings(b, &escape_carry, string_carry);
+			in_string = parity(b.quote & ~escaped) ^ string_carry;
+		}
 		if (left < BLOCK)
-			end->escaped = escaped >> left & 1;
-		uint64_t quotes = b.quote & ~escaped;
-		uint64_t in_string = parity(quotes) ^ end->in_string;
-		end->in_string = -(in_string >> 63);
+			escape_carry = escaped >> left & 1;
+		string_carry = -(in_string >> 63);
 		uint64_t open = k.open & ~in_string, close = k.close & ~in_string;
-		if (end->kind == END_STRING) {
-			open = at == 0 && !end->depth ? 1 : 0; /* the quotes are its brackets */
-			close = quotes & ~in_string;
+		uint64_t suspects = (b.control & in_string & ~escaped) | (open & (b.control << 1 | control_carry));
+		control_carry = b.control >> 63;
+		size_t cut = BLOCK;
+		if (__builtin_expect(suspects != 0, 0) && (cut = json_cut_in_block(text, at, suspects)) < BLOCK) {
+			open &= (1ull << cut) - 1;
+			close &= (1ull << cut) - 1;
 		}
 		if ((uint64_t)__builtin_popcountll(close) < end->depth) {
 			end->depth += (uint64_t)__builtin_popcountll(open) - (uint64_t)__builtin_popcountll(close);
 		} else if (end_in_block(end, open, close, &n)) {
-			*done = true;
-			return at + n;
+			end->at = at + n;
+			return JSON_DONE;
+		}
+		if (cut < BLOCK) {
+			end->at = at + cut;
+			return JSON_CUT;
 		}
 	}
-	return bytes.n;
+	end->at = text.n;
+	end->escaped = escape_carry;
+	end->in_string = string_carry;
+	return JSON_MORE;
 }
 
 /* One kernel around its own ways to look at bytes. */
@@ -219,9 +219,9 @@ INLINE size_t end_any(struct json_end *end, struct str bytes, bool *done, const 
 	{                                                                                                              \
 		index_chunk(x, &NAME##_eye);                                                                           \
 	}                                                                                                              \
-	static TARGET size_t NAME##_end(struct json_end *end, struct str bytes, bool *done)                            \
+	static TARGET enum json_ended NAME##_end(struct json_end *end, struct str text)                                \
 	{                                                                                                              \
-		return end_any(end, bytes, done, &NAME##_eye);                                                         \
+		return end_any(end, text, &NAME##_eye);                                                                \
 	}                                                                                                              \
 	const struct json_kernel json_kernel_##NAME = { #NAME, NAME##_index, NAME##_end, NAME##_unescape };
 

@@ -403,61 +403,87 @@ static void test_generated(void **state)
 	assert_true(valid > 8000 && invalid > 4000);
 }
 
-/* Feeds doc in pieces of `step` bytes: how many bytes belong to its first value; 0 when it doesn't end. */
-static size_t find_end(const struct json_kernel *kernel, struct str doc, size_t step)
+/* Looks for the end while doc grows by `step` bytes; doc stands in a block of its own size. */
+static enum json_ended find_end(const struct json_kernel *kernel, struct str doc, size_t step, size_t *at)
 {
 	struct json_end end = { 0 };
-	bool done = false;
-	for (size_t at = 0; at < doc.n && !done;) {
-		struct str piece = str_sub(doc, at, step);
-		size_t n = kernel->end(&end, piece, &done);
-		at += n;
-		if (done)
-			return at;
-		assert_int_equal(n, piece.n);
+	enum json_ended how = JSON_MORE;
+	for (size_t n = 0; n < doc.n && how == JSON_MORE;) {
+		n = doc.n - n < step ? doc.n : n + step;
+		char *copy = malloc(n);
+		assert_non_null(copy);
+		memcpy(copy, doc.p, n);
+		how = kernel->end(&end, (struct str){ copy, n });
+		free(copy);
+		assert_true(end.at == n || (end.at < n && how != JSON_MORE));
 	}
-	return 0;
+	*at = end.at;
+	return how;
 }
 
 static void test_end(void **state)
 {
 	static const struct {
 		const char *doc;
-		size_t n;
+		enum json_ended how;
+		size_t at;
 	} cases[] = {
-		{ "{}", 2 },
-		{ "{}{}", 2 },
-		{ "{\"a\":[1,2,{\"b\":\"}\"}]} tail", 21 },
-		{ "{\"a\":\"\\\"}\"}x", 11 },
-		{ "{\"a\":\"\\\\\"}x", 10 },
-		{ "\"a\\\"b\",2", 6 },
-		{ "\"\"", 2 },
-		{ "[[[]]]]", 6 },
-		{ "123,4", 3 },
-		{ "true]", 4 },
-		{ "12", 0 },
-		{ "{\"a\":\"}", 0 },
-		{ "[\"\\\\\\\"]\"", 0 },
+		{ "{}", JSON_DONE, 2 },
+		{ "{}{}", JSON_DONE, 2 },
+		{ "{\"a\":[1,2,{\"b\":\"}\"}]} tail", JSON_DONE, 21 },
+		{ "{\"a\":\"\\\"}\"}x", JSON_DONE, 11 },
+		{ "{\"a\":\"\\\\\"}x", JSON_DONE, 10 },
+		{ "[[[]]]]", JSON_DONE, 6 },
+		{ "{\"a\":\"}", JSON_MORE, 7 },
+		{ "[\"\\\\\\\"]\"", JSON_MORE, 8 },
+		/* lines begin with "{" where a value can stand */
+		{ "[\n{},\r\n{\"a\":\n{}}\n]\n{}", JSON_DONE, 18 },
+		{ "{\"a\":1}\n{\"b\":2}", JSON_DONE, 7 },
+		/* and where none can */
+		{ "{\"a\":1\n{\"b\":2}\n", JSON_CUT, 7 },
+		{ "{\"a\":1,\"b\"\n\n \t\r\n{\"b\":2}\n", JSON_CUT, 16 },
+		{ "{\"a\":[1\n {\"b\":2}\n{", JSON_CUT, 17 },
+		{ "{\"a\":{\"b\":{}\n{\"b\":2}\n", JSON_CUT, 13 },
+		{ "{\"a\":\"tru,\n{\"b\":2}\n", JSON_CUT, 10 },
+		/* a backslash outside of strings means nothing */
+		{ "{\\\"a\":\\}\"", JSON_DONE, 8 },
+		{ "{\"a\\\"\":\\\"}\\\\\"\\}", JSON_DONE, 15 },
+		/* a tab in a string is not JSON, and no cut; nor is an escaped line break */
+		{ "{\"a\":\"\t{\\\n\"}", JSON_DONE, 12 },
 	};
-	size_t n_kernels;
+	size_t n_kernels, at;
 	const struct json_kernel *const *kernels = json_kernels(&n_kernels);
-	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
-		for (size_t k = 0; k < n_kernels; k++)
-			for (size_t step = 1; step < 30; step++)
-				if (find_end(kernels[k], str_from(cases[i].doc), step) != cases[i].n)
-					fail_msg("%s, %zu a time: %s ends at %zu", kernels[k]->name, step, cases[i].doc,
-					         find_end(kernels[k], str_from(cases[i].doc), step));
+	struct buf b = { 0 };
+	/* Blanks in front move what matters over the borders of blocks. */
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		for (size_t pad = 0; pad < 70; pad += pad < 40 ? 40 : 1) {
+			b.n = 0;
+			buf_printf(&b, "%c%*s%s", cases[i].doc[0], (int)pad, "", cases[i].doc + 1);
+			for (size_t k = 0; k < n_kernels; k++) {
+				for (size_t step = 1; step < 130; step += step < 20 ? 1 : 10) {
+					enum json_ended how = find_end(kernels[k], buf_str(&b), step, &at);
+					if (how != cases[i].how || at != cases[i].at + pad)
+						fail_msg("%s, %zu a time: %s: %d at %zu", kernels[k]->name, step, b.p,
+						         (int)how, at);
+				}
+			}
+		}
+	}
 
 	struct random r = { 7 };
-	struct buf b = { 0 };
 	for (int i = 0; i < 2000; i++) {
 		b.n = 0;
+		buf_putc(&b, '[');
 		make_value(&r, &b, 0);
+		buf_putc(&b, ']');
 		size_t n = b.n;
 		buf_add(&b, STR(" {\"next\":1}"));
-		for (size_t k = 0; k < n_kernels; k++)
-			for (int s = 0; s < 3; s++)
-				assert_int_equal(find_end(kernels[k], buf_str(&b), 1 + below(&r, 200)), n);
+		for (size_t k = 0; k < n_kernels; k++) {
+			for (int s = 0; s < 3; s++) {
+				assert_int_equal(find_end(kernels[k], buf_str(&b), 1 + below(&r, 200), &at), JSON_DONE);
+				assert_int_equal(at, n);
+			}
+		}
 	}
 	buf_free(&b);
 }

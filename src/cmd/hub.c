@@ -8,6 +8,7 @@
 #include "cmd/paths.h"
 #include "cmd/term.h"
 #include "cmd/words.h"
+#include "os/opener.h"
 #include "pki/pki.h"
 
 #include <errno.h>
@@ -153,6 +154,19 @@ static int read_config(struct hub *h, struct buf *problems)
 	h->args.options.play = a->play.at;
 	h->args.options.n_play = a->play.n;
 	return 0;
+}
+
+/* What the command line says is looked at before anything is made. */
+static int check_addresses(const struct config_hub *c, struct err *err)
+{
+	const struct config_list *const lists[] = { &c->https, &c->http, &c->syslog, &c->syslog_tls };
+	struct sockaddr_storage ss;
+	socklen_t len;
+	int code = 0;
+	for (size_t i = 0; i < ARRAY_LEN(lists); i++)
+		for (size_t k = 0; k < lists[i]->n && !code; k++)
+			code = opener_address(lists[i]->at[k], &ss, &len, err);
+	return code;
 }
 
 /* A folder with its parents. */
@@ -541,7 +555,11 @@ static int hub_run(int argc, char **argv)
 	if (status < 0) {
 		int code = read_config(&h, &problems);
 		term_write(STDERR_FILENO, buf_str(&problems)); /* also where it will do: warnings */
-		if (!code && (code = config_permits(h.c, &err)) == 0)
+		if (!code)
+			code = check_addresses(h.c, &err);
+		if (!code)
+			code = config_permits(h.c, &err);
+		if (!code)
 			code = run(&h, &err);
 		status = !code ? EXIT_NOTHING : *err.text ? complain(err.text) : EXIT_TROUBLE;
 	}

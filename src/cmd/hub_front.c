@@ -11,8 +11,33 @@
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <unistd.h>
+
+/* --- the key --- */
+
+/* Where no process that is forked from here on has it: the opener needs none. The copy that came along is wiped. */
+static int keep_key(struct front *f, struct err *err)
+{
+	const struct str key = f->c->key;
+	char *p = mmap(NULL, key.n + 1, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (p == MAP_FAILED || madvise(p, key.n + 1, MADV_WIPEONFORK))
+		return err_set(err, -errno, "keep the hub's key: %m");
+	memcpy(p, key.p, key.n);
+	sodium_memzero((char *)key.p, key.n);
+	f->key = (struct str){ p, key.n };
+	return 0;
+}
+
+static void forget_key(struct front *f)
+{
+	if (!f->key.p)
+		return;
+	sodium_memzero((char *)f->key.p, f->key.n);
+	munmap((char *)f->key.p, f->key.n + 1);
+	f->key = (struct str){ 0 };
+}
 
 /* --- what comes in over HTTP --- */
 
@@ -54,7 +79,7 @@ static void not_listening(struct front *f, const char *what, const struct err *e
 
 static void add_api(struct front *f, size_t item)
 {
-	const struct api_tls tls = { .certificate = f->c->certificate, .key = f->c->key };
+	const struct api_tls tls = { .certificate = f->c->certificate, .key = f->key };
 	struct api_config config = {
 		.tls = item >= f->https ? &tls : NULL,
 		.clock = f->clock,
@@ -113,7 +138,7 @@ static void add_listener(struct front *f, size_t item)
 {
 	const struct listener_tls tls = {
 		.certificate = f->c->certificate,
-		.key = f->c->key,
+		.key = f->key,
 		.ca = f->c->ca,
 		.any = f->c->hub->syslog_tls_clients == CONFIG_CLIENTS_ANY,
 	};
@@ -298,7 +323,9 @@ static int start(struct front *f, struct err *err)
 	const struct hub_options *o = f->c->options;
 	const struct sandbox_config sandbox = { .user = f->c->user ? f->c->user : "nobody", .may = SANDBOX_SERVE };
 	char dir[4096];
-	int code = live_rules(&f->rules, f->c->hub->rules.at, f->c->hub->rules.n, o->mapping, o->placeholders, err);
+	int code = keep_key(f, err);
+	if (!code)
+		code = live_rules(&f->rules, f->c->hub->rules.at, f->c->hub->rules.n, o->mapping, o->placeholders, err);
 	if (!code)
 		code = start_opener(f, err);
 	if (!code)
@@ -340,6 +367,7 @@ static void done(struct front *f)
 	live_recordings_free(f->recordings, f->n_recordings);
 	senders_free(f->senders);
 	free(f->tokens);
+	forget_key(f);
 }
 
 int front_run(const struct front_config *config)
@@ -361,7 +389,7 @@ int front_run(const struct front_config *config)
 		return HUB_HOPELESS;
 	}
 	start_listening(f);
-	sodium_memzero((char *)config->key.p, config->key.n); /* the sockets have what they need */
+	forget_key(f); /* the sockets have what they need */
 	live_enter(f->sandbox, f->show);
 	code = f->n_recordings ? front_play(f, &err) : 0;
 	if (!code && !config->options->play_only)

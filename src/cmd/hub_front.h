@@ -59,6 +59,7 @@ struct front {
 	const struct front_config *c;
 	const struct clock *clock;
 	struct log log;
+	struct str key; /* the certificate's, until the sockets have it */
 	struct live_rules rules;
 	struct engine *engine;
 	struct show *show;
@@ -89,7 +90,7 @@ struct front {
 	uint64_t stored;         /* events of recordings */
 	int64_t began, stopping; /* monotonic; stopping 0: not */
 	int64_t beat, status;    /* when the supervisor and the keeper were last told */
-	bool replayed;
+	bool replayed, serving;
 };
 
 /* Everything that the sandbox permits: until it is told to end. 0 or -errno. */

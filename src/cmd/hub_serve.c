@@ -25,13 +25,21 @@ static int take_tokens(struct front *f, const struct link_head *head, struct str
 	return 0;
 }
 
+/* The store is open, and rules have seen what they have to see again. */
+static void on_ready(struct front *f)
+{
+	f->replayed = true;
+	if (f->serving)
+		show_note(f->show, LOG_LEVEL_INFO, WORD_HUB_READY, "ready", NULL, NULL);
+}
+
 static int on_message(struct front *f, const struct link_head *head, struct str body)
 {
 	switch (head->kind) {
 	case LINK_VERDICTS: return desk_verdicts(f->desk, head, body);
 	case LINK_REPLAY: return desk_replay(f->desk, head, body);
 	case LINK_MATCHED: desk_matched(f->desk, head->seq); return 0;
-	case LINK_REPLAYED: f->replayed = true; return 0;
+	case LINK_REPLAYED: on_ready(f); return 0;
 	case LINK_TOKENS: return take_tokens(f, head, body);
 	case LINK_STORE:
 		if (body.n != sizeof(f->store))
@@ -150,7 +158,7 @@ static int every_second(struct front *f, int64_t now)
 	if (now - f->beat < BEAT)
 		return 0;
 	f->beat = now;
-	if (write(f->c->ready, "", 1) < 0 && errno == EPIPE)
+	if (f->replayed && write(f->c->ready, "", 1) < 0 && errno == EPIPE)
 		stop(f); /* the supervisor is gone */
 	desk_retry(f->desk);
 	for (size_t i = 0; i < f->n_listeners && !code; i++)
@@ -224,11 +232,19 @@ int front_serve(struct front *f, struct err *err)
 	if (code)
 		return code;
 	loop_before(f->loop, before_waiting, f);
+	/* before that everybody's token would be unknown, which shippers take for the last word */
+	for (int64_t until = clock_monotonic(f->clock) + PATIENCE;
+	     !code && !f->tokens && clock_monotonic(f->clock) < until;)
+		code = front_hear(f, 100);
+	if (code)
+		return code == -EPIPE ? code : err_set(err, code, "%m");
 	bool more;
 	code = follow_poll(f->follow, &more); /* from here on nothing is missed: then it is ready */
 	if (code)
 		return err_set(err, code, "%m");
-	show_note(f->show, LOG_LEVEL_INFO, WORD_READY, "ready", NULL, NULL);
+	f->serving = true;
+	if (f->replayed)
+		on_ready(f);
 	code = loop_run(f->loop);
 	if (!code)
 		code = finish(f);

@@ -216,10 +216,19 @@ static void add_senders(struct status *s)
 	}
 }
 
+/* In the language of who reads; as it stands where it is none that khien knows. */
+static struct str level_name(const struct status *s, struct str level)
+{
+	for (unsigned i = LEVEL_INFORMATIONAL; i <= LEVEL_CRITICAL; i++)
+		if (str_eq(level, str_from(print_level(i))))
+			return str_from(words((enum language)s->lang, WORD_LEVEL_NONE + (enum word)i));
+	return level;
+}
+
 static int on_alert(void *arg, const struct alert_row *a)
 {
 	struct status *s = arg;
-	const struct str parts[] = { a->level, a->title, a->host, a->user, a->address };
+	const struct str parts[] = { level_name(s, a->level), a->title, a->host, a->user, a->address };
 	static const size_t widths[] = { 14, 40, 16, 16, 16 };
 	const bool color = term_color(STDOUT_FILENO, s->color);
 	time_t t = a->time / CLOCK_S;

@@ -19,7 +19,11 @@ struct show_config {
 	bool json;
 	bool group; /* matches of one rule, host, user and address are one alert */
 	const struct clock *clock;
-	group_sink *also; /* of alerts that are no recordings, where they are grouped; NULL: nobody */
+	/*
+	 * Of alerts that are no recordings, where they are grouped; NULL: nobody. With it they are kept elsewhere, and that
+	 * nobody reads standard output any more is no reason to end.
+	 */
+	group_sink *also;
 	void *also_arg;
 };
 

@@ -17,6 +17,7 @@ struct show {
 	const struct ruleset *rs;
 	bool people; /* standard error is a terminal: words; else log lines */
 	bool live;   /* the live line is drawn */
+	bool unread; /* standard output is closed, and the show goes on */
 	struct buf out;
 	struct groups *groups; /* NULL: each match is shown */
 	bool recording;        /* what is being told is one */
@@ -165,8 +166,11 @@ static int tell(void *arg, enum group_news news, const struct group *g, const st
 	s->alerts += news == GROUP_NEW || news == GROUP_ALONE;
 	render(s, news, g, m);
 	clear_live(s);
-	int code = term_write(STDOUT_FILENO, buf_str(&s->out));
-	return code || !s->c.also || s->recording || !g ? code : s->c.also(s->c.also_arg, news, g, m);
+	int code = s->unread ? 0 : term_write(STDOUT_FILENO, buf_str(&s->out));
+	if (!s->c.also)
+		return code;
+	s->unread |= code != 0;
+	return s->recording || !g ? 0 : s->c.also(s->c.also_arg, news, g, m);
 }
 
 int show_alert(struct show *s, const struct match *m, bool recording)

@@ -35,6 +35,8 @@ static const char *const table[N_WORDS][N_LANGUAGES] = {
 	[WORD_NOTHING] = { "Không có nguồn nào để theo dõi", "There is nothing to watch", "没有可监视的来源" },
 	[WORD_READY] = { "Đang theo dõi máy này; nhấn Ctrl-C để dừng.", "Watching this machine; Ctrl-C stops.",
 	                 "正在监视本机；按 Ctrl-C 停止。" },
+	[WORD_HUB_READY] = { "Trung tâm đã sẵn sàng; nhấn Ctrl-C để dừng.", "The hub is ready; Ctrl-C stops it.",
+	                     "中心已就绪；按 Ctrl-C 停止。" },
 	[WORD_PLAYING] = { "Phát lại bản ghi %s", "Playing the recording %s", "正在回放录制的日志 %s" },
 	[WORD_KEPT] = { "%s sự kiện của bản ghi đã được lưu. Tìm lại: khien find 203.0.113.50 --data %s",
 	                "%s events of the recordings are kept. To find them again: khien find 203.0.113.50 --data %s",

@@ -31,6 +31,7 @@ enum word {
 	WORD_SKIPPED,        /* %s where, %s why */
 	WORD_NOTHING,
 	WORD_READY,
+	WORD_HUB_READY,
 	WORD_PLAYING,      /* %s */
 	WORD_KEPT,         /* %s events, %s folder */
 	WORD_PLAYED,       /* %llu events, %llu alerts, %.1f s */

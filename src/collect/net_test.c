@@ -188,7 +188,7 @@ static void test_cut_anywhere(void **state)
 {
 	static const char *const streams[] = {
 		"<13>one\n<13>two\r\n\n<13>three\n",
-		"7 <13>one9 <13>two\n.10 <13>three ",
+		"8 <13>one\n9 <13>two\n.10 <13>three ",
 	};
 	static const char *const wanted[][3] = {
 		{ "<13>one", "<13>two", "<13>three" },

@@ -330,10 +330,20 @@ static void add_object(struct str record, struct buf *out)
 	buf_add(out, rest);
 }
 
+/* Whether JSON writes it as it is: the store finds an id by the bytes that stand in the object. */
+static bool is_plain(struct str id)
+{
+	for (size_t i = 0; i < id.n; i++)
+		if ((unsigned char)id.p[i] < ' ' || id.p[i] == '"' || id.p[i] == '\\' || id.p[i] == 0x7f)
+			return false;
+	return utf8_valid(id);
+}
+
 static struct str id_of(struct envelope *e, const struct envelope_around *a)
 {
 	struct str id = a->id.n ? a->id : field(&e->event, F_ID);
-	if (id.n > ENVELOPE_ID) { /* the first bytes of an id may be those of many: its hash stands for it */
+	/* the first bytes of a long id may be those of many: its hash stands for it */
+	if (id.n > ENVELOPE_ID || (a->id.n && !is_plain(id))) {
 		unsigned char hash[16];
 		crypto_generichash(hash, sizeof(hash), (const unsigned char *)id.p, id.n, NULL, 0);
 		sodium_bin2hex(e->id, sizeof(e->id), hash, sizeof(hash));

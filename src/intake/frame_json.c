@@ -7,7 +7,6 @@
 #include "intake/framer.h"
 
 enum step { STEP_ON, STEP_WAIT };
-enum scan_result { SCAN_MORE, SCAN_DONE, SCAN_BROKEN };
 
 static bool is_blank(char c)
 {
@@ -24,73 +23,6 @@ static size_t skip_filler(struct str s, size_t i)
 	while (i < s.n && is_filler(s.p[i]))
 		i++;
 	return i;
-}
-
-/* The first byte from i on that ends or breaks a string, or begins an escape. */
-static size_t plain_end(struct str s, size_t i)
-{
-	const uint64_t low = 0x0101010101010101, high = 0x8080808080808080;
-	for (uint64_t w; i + 8 <= s.n; i += 8) {
-		memcpy(&w, s.p + i, 8);
-		uint64_t quote = w ^ low * '"', slash = w ^ low * '\\';
-		/* A byte below n makes (byte - n) borrow into its top bit; a borrow from its neighbour only stops early. */
-		if (((w - low * ' ') | (quote - low) | (slash - low)) & ~w & high)
-			break;
-	}
-	while (i < s.n && (unsigned char)s.p[i] >= ' ' && s.p[i] != '"' && s.p[i] != '\\')
-		i++;
-	return i;
-}
-
-/* The first byte from i on that opens or closes something. */
-static size_t bracket_or_quote(struct str s, size_t i)
-{
-	static const bool stops[256] = { ['"'] = true, ['{'] = true, ['}'] = true, ['['] = true, [']'] = true };
-	while (i < s.n && !stops[(unsigned char)s.p[i]])
-		i++;
-	return i;
-}
-
-/* A "{" that begins a line within a value can only stand behind these; behind anything else the value was cut off. */
-static bool may_open_line(struct str s, size_t i)
-{
-	if (!i || s.p[i - 1] != '\n')
-		return true;
-	while (i && is_blank(s.p[i - 1]))
-		i--;
-	return !i || s.p[i - 1] == ',' || s.p[i - 1] == ':' || s.p[i - 1] == '[';
-}
-
-/* Goes on looking for the end of the value at the start of s; scan->at is behind it when SCAN_DONE. */
-static enum scan_result scan_value(struct json_scan *scan, struct str s)
-{
-	size_t i = scan->at;
-	while (i < s.n) {
-		if (scan->escaped) {
-			scan->escaped = false;
-			i++;
-			continue;
-		}
-		i = scan->in_string ? plain_end(s, i) : bracket_or_quote(s, i);
-		if (i == s.n)
-			break;
-		char c = s.p[i];
-		if (c == '\n' || (c == '{' && !scan->in_string && !may_open_line(s, i)))
-			return SCAN_BROKEN;
-		i++;
-		if (c == '"') {
-			scan->in_string = !scan->in_string;
-		} else if (scan->in_string) {
-			scan->escaped = c == '\\';
-		} else if (c == '{' || c == '[') {
-			scan->depth++;
-		} else if (--scan->depth == 0) {
-			scan->at = i;
-			return SCAN_DONE;
-		}
-	}
-	scan->at = i;
-	return SCAN_MORE;
 }
 
 /* Drops bytes up to a line that begins with "{". True when it was found. */
@@ -118,8 +50,8 @@ static enum step give_up(struct framer *f, const char *reason)
 		framer_skip(f, f->line, reason);
 	else
 		framer_skip_long(f, f->line);
-	framer_use(f, 1);
-	f->scan = (struct json_scan){ 0 };
+	framer_use(f, framer_rest(f).n > 0); /* of a wrapper that ends behind its array nothing is left */
+	f->scan = (struct json_end){ 0 };
 	f->skipping = true;
 	f->repaired = true;
 	f->place = PLACE_TOP;
@@ -194,20 +126,20 @@ static enum line_kind look_at_line(struct framer *f, struct str rest, bool more,
 	return LINE_RECORD;
 }
 
-/* The value at the start of the window, byte by byte. */
+/* The value at the start of the window, followed to its end. */
 static enum step take_value(struct framer *f, struct str rest, bool end, int *failed)
 {
 	struct str within = str_sub(rest, 0, f->c.max_record);
-	enum scan_result r = scan_value(&f->scan, within);
-	if (r == SCAN_MORE && rest.n > f->c.max_record)
+	enum json_ended r = json_end(&f->scan, within);
+	if (r == JSON_MORE && rest.n > f->c.max_record)
 		return give_up(f, NULL);
-	if (r == SCAN_MORE && !end)
+	if (r == JSON_MORE && !end)
 		return STEP_WAIT;
-	if (r != SCAN_DONE)
-		return give_up(f, r == SCAN_MORE ? "JSON value without an end" : "JSON value that is broken off");
+	if (r != JSON_DONE)
+		return give_up(f, r == JSON_MORE ? "JSON value without an end" : "JSON value that is broken off");
 	*failed = framer_emit(f, f->b, str_sub(rest, 0, f->scan.at), f->line);
 	framer_use(f, f->scan.at);
-	f->scan = (struct json_scan){ 0 };
+	f->scan = (struct json_end){ 0 };
 	return STEP_ON;
 }
 
@@ -243,13 +175,13 @@ static enum step take_document(struct framer *f, enum frame_when when, int *fail
 static enum step drop_tail(struct framer *f, bool end)
 {
 	struct str rest = framer_rest(f);
-	enum scan_result r = scan_value(&f->scan, str_sub(rest, 0, f->c.max_record));
-	if (r == SCAN_MORE && !end && rest.n <= f->c.max_record)
+	enum json_ended r = json_end(&f->scan, str_sub(rest, 0, f->c.max_record));
+	if (r == JSON_MORE && !end && rest.n <= f->c.max_record)
 		return STEP_WAIT;
-	if (r != SCAN_DONE)
+	if (r != JSON_DONE)
 		return give_up(f, "JSON document without an end");
 	framer_use(f, f->scan.at);
-	f->scan = (struct json_scan){ 0 };
+	f->scan = (struct json_end){ 0 };
 	f->place = PLACE_TOP;
 	return STEP_ON;
 }

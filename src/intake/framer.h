@@ -8,6 +8,7 @@
 #define KHIEN_INTAKE_FRAMER_H
 
 #include "base/buf.h"
+#include "base/json.h"
 #include "intake/intake.h"
 
 enum frame_when {
@@ -22,13 +23,6 @@ enum json_place {
 	PLACE_ARRAY, /* between elements of a top-level array */
 	PLACE_WRAP,  /* between elements of {"Records":[...]} */
 	PLACE_TAIL,  /* behind that array, before the closing brace */
-};
-
-/* Looks for the end of a JSON value; see frame_json.c. */
-struct json_scan {
-	size_t at; /* bytes of the value looked at so far */
-	uint32_t depth;
-	bool in_string, escaped;
 };
 
 struct audit_groups;
@@ -50,8 +44,8 @@ struct framer {
 	int failed;        /* sticky -errno */
 
 	enum json_place place;
-	bool repaired; /* a broken document was passed over: closing brackets may stand alone */
-	struct json_scan scan;
+	bool repaired;        /* a broken document was passed over: closing brackets may stand alone */
+	struct json_end scan; /* of the value at pos */
 
 	bool in_quotes; /* CSV: at `looked` */
 	bool zeek;

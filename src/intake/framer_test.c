@@ -133,6 +133,9 @@ static void json_broken(void **state)
 	check(f, "[{\"a\":1},{\"b\":", "1:{\"a\":1}|!1:JSON value without an end|");
 	check(f, "[{\"a\":1},", "1:{\"a\":1}|!1:JSON array without an end|");
 	check(f, "{\"Records\":[{\"a\":1}],\"x\":\"", "1:{\"a\":1}|!1:JSON document without an end|");
+	check(f, "{\"Records\":[{\"a\":1}]", "1:{\"a\":1}|!1:JSON document without an end|");
+	check(f, "{\"a\":\"x,\n{\"b\":1}\n{\"c\":\"\t{\\\n\"}",
+	      "2:{\"b\":1}|3:{\"c\":\"\t{\\\n\"}|!1:JSON value that is broken off|");
 	check(f, "[{\"a\":\"\n{\"b\":1},\n{\"c\":1}]\n", "2:{\"b\":1}|3:{\"c\":1}|!1:JSON value that is broken off|");
 	check_bytes(f, STR("{\"a\":1}\n{\"a\":123456}\n{\"b\":2}\n"), 8,
 	            "1:{\"a\":1}|3:{\"b\":2}|!2:longer than a record may be|");

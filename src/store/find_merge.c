@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 enum {
-	LOADED_MAX = 48 << 20,   /* bytes of JSON that are kept of all blocks together */
+	LOADED_MAX = 32 << 20,   /* bytes of JSON that are kept of all blocks together */
 	LOADED_LEAST = 256 << 10 /* and of one at least, so that it isn't opened for a few rows each time */
 };
 static const uint64_t BEST_MAX = 1 << 16;

@@ -5,31 +5,37 @@ _khien_ask() {
 	"$@" 2>&1 </dev/null
 }
 
+# Jobs of a command, "rules" or "hub token": "Usage: khien rules check ...", "khien hub token|backup|... [OPTION]...".
+_khien_jobs() {
+	_khien_ask "$@" --help | sed -n "s/^\(Usage:\|      \) khien ${*:2} \([a-z][a-z|]*\)\( .*\|\)$/\2/p" | tr '|' '\n'
+}
+
 _khien() {
-	local program=${COMP_WORDS[0]} command=${COMP_WORDS[1]-} job='' words='' values i
+	local program=${COMP_WORDS[0]} words='' values job at
 	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
 	COMPREPLY=()
-	if ((COMP_CWORD == 1)); then
-		words=$(_khien_ask "$program" help | sed -n 's/^  \([a-z][a-z0-9_]*\)  *.*/\1/p')
-	elif [[ $command == help ]]; then
+	if ((COMP_CWORD == 1)) || [[ ${COMP_WORDS[1]} == help ]]; then
 		words=$(_khien_ask "$program" help | sed -n 's/^  \([a-z][a-z0-9_]*\)  *.*/\1/p')
 	else
-		# Jobs of a command: "Usage: khien rules check ..."
-		words=$(_khien_ask "$program" "$command" --help | sed -n "s/^\(Usage:\|      \) khien $command \([a-z][a-z]*\) .*/\2/p")
-		for i in $words; do
-			[[ ${COMP_WORDS[2]-} == "$i" ]] && job=$i
+		# khien hub token add: as far as the words are jobs
+		local -a command=("$program" "${COMP_WORDS[1]}")
+		for ((at = 2; at <= COMP_CWORD; at++)); do
+			words=$(_khien_jobs "${command[@]}")
+			((at < COMP_CWORD)) || break
+			for job in $words; do
+				[[ ${COMP_WORDS[at]} == "$job" ]] && command+=("$job") && continue 2
+			done
+			words=
+			break
 		done
-		((COMP_CWORD == 2)) || words=
 		# --name=value is three words to bash
 		[[ $word == '=' ]] && word=''
 		[[ $before == '=' ]] && before=${COMP_WORDS[COMP_CWORD - 2]}
 		if [[ $before == --?* && $word != -* ]]; then
-			values=$(_khien_ask "$program" "$command" ${job:+"$job"} "$before=?" '--?' |
-				sed -n 's/.* is not one of //p')
+			values=$(_khien_ask "${command[@]}" "$before=?" '--?' | sed -n 's/.* is not one of //p')
 			[[ $values ]] && words=$values
 		elif [[ $word == -* ]]; then
-			words=$(_khien_ask "$program" "$command" ${job:+"$job"} --help |
-				sed -n 's/^  \(-., \|    \)\(--[a-z-]*\).*/\2/p')
+			words=$(_khien_ask "${command[@]}" --help | sed -n 's/^  \(-., \|    \)\(--[a-z-]*\).*/\2/p')
 		fi
 	fi
 	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")

@@ -36,7 +36,7 @@ static const struct job {
 	{ "add", ADD, "add --scope SCOPE[,SCOPE] [OPTION]... NAME",
 	  "Makes a token and prints it, ID.SECRET, once: the hub keeps a hash of the secret only. NAME says whose it\n"
 	  "is, and is what the events it brings are counted under. A running hub knows it within a second.",
-	  "Scopes: ingest (send events), read (find them), metrics (/metrics), admin.\n\n"
+	  "Scopes: ingest (send events), metrics (/metrics); read and admin open nothing over HTTP so far.\n\n"
 	  "Exit status: 0 made, 2 not.\n\n"
 	  "Example: khien hub token add --scope ingest --expires 1y web1 >web1.token",
 	  add, 1, false },
@@ -124,6 +124,8 @@ static void explain(const char *id, uint32_t scopes)
 		        "  Filebeat, Winlogbeat   output.elasticsearch: api_key: \"ID:SECRET\"\n"
 		        "  Fluent Bit, Vector     user (HTTP_User) ID, password SECRET\n"
 		        "  rsyslog                action(type=\"omelasticsearch\" uid=\"ID\" pwd=\"SECRET\" ...)\n");
+	if (!(scopes & (SCOPE_INGEST | SCOPE_METRICS)))
+		return;
 	fprintf(stderr,
 	        "  curl                   curl --cacert ca.crt -K FILE https://HUB:9200/%s\n"
 	        "                         with in FILE: header = \"Authorization: Bearer ID.SECRET\"\n"

@@ -147,7 +147,7 @@ class SyslogNg(Shipper):
         if version.returncode:
             raise unittest.SkipTest("syslog-ng doesn't run: " + version.stderr.strip().replace("\n", " ")[:200])
         conf = scratch.write(name + ".conf", f"""@version: 3.35
-options {{ stats-freq(0); time-reopen(1); keep-hostname(yes); }};
+options {{ stats-freq(0); time-reopen(1); keep-hostname(yes); use-uniqid(yes); }};
 source s {{ file("{self.input}" follow-freq(0.1) flags(no-parse) default-facility(auth) program-override("app")); }};
 destination d {{ {destination} }};
 log {{ source(s); destination(d); flags(flow-control); }};

@@ -225,28 +225,29 @@ template(name="id" type="string" string="%$.id%")
         self.assertEqual(len({e["khien.id"] for e in found}), len(sent))
 
     def test_killed_hub(self):
-        """The hub is killed twice while rsyslog sends, and started again: each message is there, once."""
+        """The hub is killed while rsyslog sends, and started again: each message is there, once."""
         hub, token = self.start()
-        sent = lines(20_000)
+        kills = 10 if SOAK else 2
+        sent = lines(10_000 * kills)
         with self.sender(hub, token, sent):
-            for _ in range(2):
+            for _ in range(kills):
                 wait_metric(hub, token, "khien_events_kept_total", 2000)
                 hub.stop(signal.SIGKILL)
                 time.sleep(0.5)
                 hub = self.enterContext(Hub(self.scratch, ports=hub.ports))
-            self.all_found(hub, sent, seconds=40)
+            self.all_found(hub, sent, seconds=20 * kills)
 
 
 class SyslogNgSends(Case):
     def test_network(self):
         hub, _ = self.start()
         sent = lines(1000)
-        ways = {"network-tcp": f'network("127.0.0.1" port({hub.syslog}) transport("tcp"));',
-                "syslog-tcp": f'syslog("127.0.0.1" port({hub.syslog}) transport("tcp"));'}
+        ways = {"bsd": f'network("127.0.0.1" port({hub.syslog}) transport("tcp"));',
+                "ietf": f'syslog("127.0.0.1" port({hub.syslog}) transport("tcp"));'}
         for name, destination in ways.items():
-            with SyslogNg(self.scratch, destination, [f"{name} {line}" for line in sent], name=name) as sender:
-                with self.subTest(name, said=sender.said()):
-                    e = self.all_found(hub, [f"{name} {line}" for line in sent], f'"{name}"')[0]
+            with SyslogNg(self.scratch, destination, [f"{name} {line}" for line in sent], name=name):
+                with self.subTest(name):
+                    e = self.all_found(hub, [f"{name} {line}" for line in sent], name)[0]
                     self.assertEqual((e["process.name"], e["khien.source"]), ("app", "syslog-tcp 127.0.0.1"))
 
     def test_tls(self):
@@ -257,10 +258,9 @@ class SyslogNgSends(Case):
         with SyslogNg(self.scratch, tls(port=hub.tls, ca=files["ca"], own=""), ["unseen"], name="nobody"):
             self.counted(hub, token, "khien_syslog_denied_total", 1)
         own = f'cert-file("{files["cert"]}") key-file("{files["key"]}")'
-        with SyslogNg(self.scratch, tls(port=hub.tls, ca=files["ca"], own=own), sent) as sender:
-            with self.subTest(said=sender.said()):
-                for e in self.all_found(hub, sent):
-                    self.assertEqual(e["khien.source"], "syslog-tls web2 (127.0.0.1)")
+        with SyslogNg(self.scratch, tls(port=hub.tls, ca=files["ca"], own=own), sent):
+            for e in self.all_found(hub, sent):
+                self.assertEqual(e["khien.source"], "syslog-tls web2 (127.0.0.1)")
 
     def test_http(self):
         hub, token = self.start()
@@ -271,9 +271,8 @@ class SyslogNgSends(Case):
         destination = f"""http(url("https://localhost:{hub.https}/_bulk") method("POST") user("{uid}") password("{pwd}")
             headers("Content-Type: application/x-ndjson") body("{body}") body-suffix("\\n") delimiter("\\n")
             batch-lines(200) batch-timeout(500) tls(ca-file("{os.path.join(hub.data, "pki", "ca.crt")}") peer-verify(yes)));"""
-        with SyslogNg(self.scratch, destination, sent) as sender:
-            with self.subTest(said=sender.said()):
-                found = self.all_found(hub, sent)
+        with SyslogNg(self.scratch, destination, sent):
+            found = self.all_found(hub, sent)
         self.assertEqual(len({e["khien.id"] for e in found}), len(sent))
 
 

@@ -15,6 +15,7 @@ RECIPES = {
     "Add a log format": [
         "src/intake/acme.c", "src/intake/acme_test.c", "tests/fuzz/acme_fuzz.c", "tests/fuzz/corpus/acme/plain"],
     "Add a command": ["src/cmd/census.c", "man/khien-census.1", "tests/cli/census_test.py"],
+    "Add an HTTP route": ["src/api/ward_count.c", "src/api/ward_count_test.c"],
     "Add a rule": ["rules/admin_probe.yml", "rules/hit/admin_probe.log", "rules/miss/mass_export.log"],
     "Add a scene": ["tests/scene/night_login.scene"],
     "Add a fuzz target": ["tests/fuzz/quoting_fuzz.c"],
@@ -92,10 +93,12 @@ class RecipesTest(unittest.TestCase):
 
     def test_each_test_can_fail(self):
         """What the templates make is tested: a fault in it is found."""
-        self.run_in_tree("tools/new format faulty; tools/new scene faulty; tools/new fuzz faulty_too")
+        self.run_in_tree("tools/new format faulty; tools/new scene faulty; tools/new fuzz faulty_too; tools/new route faulty")
         for path, right, wrong, test in [
                 ("src/intake/faulty.c", "text_put(ev, STR(\"host.name\"), l.host);", "", "intake/faulty"),
                 ("src/intake/faulty.c", "l->host = text_word(&rest);", "l->host = STR(\"h\");", "faulty_fuzz"),
+                ("src/api/faulty.c", "counts.requests", "counts.busy", "api/faulty"),
+                ("src/api/routes.c", "\"/v1/faulty\", SCOPE_INGEST", "\"/v1/faulty\", 0", "api/faulty"),
                 ("tests/scene/faulty.scene", "gte: 3", "gte: 4", "scene_faulty"),
                 ("tests/fuzz/faulty_too_fuzz.c", "assert(i == out.n - 1)", "assert(i == out.n)", "faulty_too_fuzz")]:
             with self.subTest(test):
@@ -113,6 +116,7 @@ class RecipesTest(unittest.TestCase):
     def test_nothing_is_overwritten(self):
         for words, hint in [
                 ("format json", "src/intake/json.c is there already"), ("command match", "match.c is there already"),
+                ("route bulk", "src/api/bulk.c is there already"),
                 ("scene late", "late.scene is there already"), ("fuzz utf8", "utf8_fuzz.c is there already"),
                 ("format Two-Words", "is no name"), ("format ../x", "is no name"), ("command x_test", "is no name"),
                 ("dish soup", "tools/new KIND NAME"), ("format", "tools/new KIND NAME")]:

@@ -37,13 +37,18 @@ struct args {
 	struct hub_options options;
 };
 
+/* PEM */
+struct certificate {
+	struct buf key, certificate, ca;
+};
+
 struct hub {
 	struct args args;
 	struct config config;
 	bool has_config;
 	struct config_hub *c; /* of config, with what the command line says */
 	struct event_limits limits;
-	struct buf key, certificate, ca;
+	struct certificate tls;
 	const char *user, *front_user; /* who to become; NULL: nobody */
 	const struct clock *clock;
 	struct log log;
@@ -187,6 +192,17 @@ static int make_folder(const char *path, mode_t mode, struct err *err)
 	return 0;
 }
 
+/* To the user, but not through a link: the keeper could have put one in the place of what lies in its own folder. */
+static int give_folder(const char *path, const struct passwd *pw, struct err *err)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), code = 0;
+	if (fd < 0 || fchown(fd, pw->pw_uid, pw->pw_gid))
+		code = err_set(err, -errno, "give '%s' to user %s: %m", path, pw->pw_name);
+	if (fd >= 0)
+		close(fd);
+	return code;
+}
+
 /* DATA/name. `kept`: it belongs to the keeper; all else is of who started this, so that nobody else can change it. */
 static int make_part(const struct hub *h, const char *name, mode_t mode, bool kept, struct err *err)
 {
@@ -196,9 +212,7 @@ static int make_part(const struct hub *h, const char *name, mode_t mode, bool ke
 		return err_set(err, -ENAMETOOLONG, "the data folder's name: %m");
 	int code = make_folder(path, mode, err);
 	const struct passwd *pw = !code && kept && h->user ? getpwnam(h->user) : NULL;
-	if (pw && chown(path, pw->pw_uid, pw->pw_gid))
-		return err_set(err, -errno, "give '%s' to user %s: %m", path, h->user);
-	return code;
+	return pw ? give_folder(path, pw, err) : code;
 }
 
 static int make_folders(struct hub *h, struct err *err)
@@ -219,8 +233,11 @@ static int make_folders(struct hub *h, struct err *err)
 		h->user = getpwnam("khien") ? "khien" : NULL;
 		h->front_user = "khien-front";
 	}
+	const mode_t was =
+	        umask(022); /* the keeper passes through DATA, whatever whoever starts this keeps to himself */
 	for (size_t i = 0; i < ARRAY_LEN(parts) && !code; i++)
 		code = make_part(h, parts[i].name, parts[i].mode, parts[i].kept, err);
+	umask(was);
 	return code;
 }
 
@@ -238,9 +255,22 @@ static int read_file(const char *dir, const char *name, struct buf *to, struct e
 	return code;
 }
 
-/* The CA at the first start; the hub's certificate then and when it is about to end. The CA's key stays in the signer. */
+static void certificate_done(struct certificate *c)
+{
+	if (c->key.p)
+		sodium_memzero(c->key.p, c->key.cap);
+	buf_free(&c->key);
+	buf_free(&c->certificate);
+	buf_free(&c->ca);
+}
+
+/*
+ * The CA at the first start; the hub's certificate then and when it is about to end. The CA's key stays in the signer.
+ * On failure what was there goes on.
+ */
 static int get_certificate(struct hub *h, struct err *err)
 {
+	CLEANUP(certificate_done) struct certificate fresh = { 0 };
 	char dir[4096];
 	struct str names[16];
 	struct signer *signer;
@@ -249,19 +279,21 @@ static int get_certificate(struct hub *h, struct err *err)
 	snprintf(dir, sizeof(dir), "%s/pki", h->c->data);
 	for (size_t i = 0; i < n; i++)
 		names[i] = str_from(h->c->names.at[i]);
-	struct buf *const texts[] = { &h->key, &h->certificate, &h->ca };
-	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
-		texts[i]->n = 0;
 	int code = pki_ca_init(dir, str_from(h->c->unit), h->clock, &made, err);
 	if (!code)
 		code = signer_start(&signer, dir, h->clock, err);
 	if (code)
 		return code;
-	code = pki_hub(dir, signer, names, n, h->clock, &h->key, &h->certificate, &renewed, err);
+	code = pki_hub(dir, signer, names, n, h->clock, &fresh.key, &fresh.certificate, &renewed, err);
 	signer_free(signer);
 	if (!code)
-		code = read_file(dir, "ca.crt", &h->ca, err);
-	if (!code && (made || renewed))
+		code = read_file(dir, "ca.crt", &fresh.ca, err);
+	if (code)
+		return code;
+	const struct certificate old = h->tls;
+	h->tls = fresh;
+	fresh = old;
+	if (made || renewed)
 		log_say(&h->log, LOG_LEVEL_INFO, made ? "ca-made" : "certificate-renewed", LOG_TEXT("folder", dir));
 	return code;
 }
@@ -294,7 +326,7 @@ static pid_t start_keeper(struct hub *h, int link, const int *others, size_t n)
 	close_from_parent(h);
 	for (size_t i = 0; i < n; i++)
 		close(others[i]);
-	sodium_memzero(h->key.p, h->key.cap);
+	sodium_memzero(h->tls.key.p, h->tls.key.cap);
 	_exit(keeper_run(&config));
 }
 
@@ -306,9 +338,9 @@ static pid_t start_front(struct hub *h, int link, int ready, const int *others, 
 	const struct front_config config = {
 		.hub = h->c,
 		.options = &h->args.options,
-		.key = buf_str(&h->key),
-		.certificate = buf_str(&h->certificate),
-		.ca = buf_str(&h->ca),
+		.key = buf_str(&h->tls.key),
+		.certificate = buf_str(&h->tls.certificate),
+		.ca = buf_str(&h->tls.ca),
 		.user = h->front_user,
 		.clock = h->clock,
 		.link = link,
@@ -325,6 +357,7 @@ static pid_t start_front(struct hub *h, int link, int ready, const int *others, 
 static int start_round(struct hub *h, struct err *err)
 {
 	int link[2], ready[2];
+	h->ready = -1;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, link))
 		return err_set(err, -errno, "make a socket pair: %m");
 	if (pipe2(ready, O_CLOEXEC | O_NONBLOCK)) {
@@ -437,7 +470,7 @@ static void look_at_certificate(struct hub *h, int64_t now)
 	if (now - h->certificate_at < LOOK_AT_CERTIFICATE || h->stopping)
 		return;
 	h->certificate_at = now;
-	if (!pki_read(buf_str(&h->certificate), &info, &err) && info.until - clock_wall(h->clock) < month) {
+	if (!pki_read(buf_str(&h->tls.certificate), &info, &err) && info.until - clock_wall(h->clock) < month) {
 		h->renewing = true;
 		stop_front(h);
 	}
@@ -461,7 +494,8 @@ static int run_round(struct hub *h)
 		/* without its store the front ends by itself, when it finds the link closed */
 		has_ended(&h->keeper, &keeper);
 	}
-	close(h->ready);
+	if (h->ready >= 0)
+		close(h->ready);
 	return front > keeper ? front : keeper;
 }
 
@@ -535,11 +569,7 @@ static void done(struct hub *h)
 		                           &h->args.syslog_tls, &h->args.play,  &h->args.files };
 	for (size_t i = 0; i < ARRAY_LEN(lists); i++)
 		opt_list_done(lists[i]);
-	if (h->key.p)
-		sodium_memzero(h->key.p, h->key.cap);
-	buf_free(&h->key);
-	buf_free(&h->certificate);
-	buf_free(&h->ca);
+	certificate_done(&h->tls);
 	if (h->has_config)
 		config_done(&h->config);
 }

@@ -418,7 +418,7 @@ static int check_target(const struct admin *a, int parent, struct err *err)
 static int fill(int parent, const char *name, int from, const struct manifest *m, const struct admin *a,
                 struct err *err)
 {
-	char part[NAME_MAX + 32];
+	char part[PATH_MAX + 32];
 	struct stat was;
 	sigset_t stop;
 	bool root = geteuid() == 0;

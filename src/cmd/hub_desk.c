@@ -283,10 +283,10 @@ static int on_match(void *arg, const struct match *m)
 	return pipe_match(seen->desk->c.pipe, &at);
 }
 
-static int match(struct desk *d, const struct event_row *row, uint64_t seq, const char *source)
+static int match(struct desk *d, const struct event_row *row, uint64_t seq, bool known, const char *source)
 {
 	struct pipe *p = d->c.pipe;
-	struct seen seen = { .desk = d, .known = seq < d->matched };
+	struct seen seen = { .desk = d, .known = known };
 	struct err err;
 	if (intake_parse(d->json, NULL, row->json, row->time, &p->event, &err))
 		return 0; /* it was read when it came */
@@ -313,7 +313,8 @@ int desk_replay(struct desk *d, const struct link_head *head, struct str body)
 	struct event_row row;
 	int code = 0;
 	for (uint64_t i = 0; i < head->n && !code; i++)
-		code = link_take_row(&body, &row) ? match(d, &row, head->seq + i, "hub") : -EPROTO;
+		code = link_take_row(&body, &row) ? match(d, &row, head->seq + i, head->seq + i < d->matched, "hub")
+		                                  : -EPROTO;
 	if (!code && head->n && head->seq + head->n > d->matched)
 		say_matched(d, head->seq + head->n);
 	return code;
@@ -337,7 +338,7 @@ static int judge(struct desk *d, struct flight *f, uint64_t seq, struct str verd
 		if (!link_take_row(&body, &row))
 			return -EPROTO;
 		if (!known && !o->recording)
-			code = match(d, &row, seq + i, o->sender->name);
+			code = match(d, &row, seq + i, false, o->sender->name);
 	}
 	if (f->n)
 		say_matched(d, seq + f->n);

@@ -17,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { ALERTS_KEPT = 1000000 };
+enum { ALERTS_KEPT = 1000000, ALERTS_BYTES = 1 << 30 };
 enum { WAIT_MS = 50, ROWS_AT_ONCE = 8192, REPLAY_BYTES = 256 << 10 };
 static const int64_t SAY_EVERY = CLOCK_S, MARK_EVERY = CLOCK_S, ENFORCE_EVERY = 30LL * CLOCK_S;
 static const int64_t HOUR = 3600LL * CLOCK_S, DAY = 86400LL * CLOCK_S;
@@ -34,6 +34,9 @@ struct keeper {
 	int64_t said_at, enforced_at;
 	bool unsynced, changed;   /* rows wait for sync; state for commit */
 	uint64_t matched, marked; /* rules have seen the rows up to here; and that is on the disk */
+	uint64_t next;            /* number of the row behind the last */
+	bool open;                /* rows are taken */
+	bool alert_lost; /* how far rules have come isn't marked any more: after a restart it is raised again */
 	int64_t marked_at;
 	int64_t wall, wall_at, wall_saved, trust_from; /* the wall clock as it was seen last, and when (monotonic) */
 	struct event_row *rows;
@@ -75,7 +78,7 @@ static int on_rows(struct keeper *k, const struct link_head *head, struct str bo
 {
 	struct err err = { 0 };
 	uint64_t seq = 0;
-	if (head->n > ROWS_AT_ONCE)
+	if (head->n > ROWS_AT_ONCE || !k->open)
 		return -EPROTO;
 	for (uint64_t i = 0; i < head->n; i++)
 		if (!link_take_row(&body, &k->rows[i]))
@@ -83,6 +86,7 @@ static int on_rows(struct keeper *k, const struct link_head *head, struct str bo
 	int code = head->n ? k->kind->append(k->events, k->rows, head->n, k->verdicts, &seq, &err) : 0;
 	trouble(k, code, err.text);
 	k->unsynced |= !code && head->n;
+	k->next = !code && head->n ? seq + head->n : k->next;
 	put_answer(k, code, seq, head->n);
 	return 0;
 }
@@ -101,8 +105,21 @@ static int on_alert(struct keeper *k, struct str body)
 	}
 	if (code)
 		log_say(k->c->log, LOG_LEVEL_ERROR, "alert-not-stored", LOG_TEXT("why", err.text));
+	k->alert_lost |= code != 0;
 	k->said.alerts += added;
 	return 0;
+}
+
+/* As many go as came: nobody fills the disk with alerts. */
+static int trim_alerts(struct keeper *k, struct err *err)
+{
+	uint64_t removed = 1;
+	int code = 0;
+	while (!code && removed) {
+		removed = 0;
+		code = state_alerts_trim(k->state, ALERTS_KEPT, ALERTS_BYTES, &removed, err);
+	}
+	return code;
 }
 
 /* How far rules have come stands in the same transaction as the alerts that they raised. */
@@ -110,17 +127,23 @@ static void commit(struct keeper *k)
 {
 	struct err err;
 	int64_t now = clock_monotonic(k->c->clock);
-	bool mark = k->matched != k->marked && (k->changed || now - k->marked_at >= MARK_EVERY);
+	bool mark = k->matched != k->marked && !k->alert_lost && (k->changed || now - k->marked_at >= MARK_EVERY);
 	int code = 0;
 	if (!mark && !k->changed)
 		return;
 	if (!k->changed)
 		code = state_begin(k->state, &err);
+	const bool begun = !code;
+	if (!code && k->changed)
+		code = trim_alerts(k, &err);
 	if (!code && mark)
 		code = state_set(k->state, "matched", (struct str){ (const char *)&k->matched, sizeof(k->matched) },
 		                 &err);
-	if (!code)
-		code = state_commit(k->state, &err);
+	if (begun) { /* what did go well is kept */
+		const int ended = state_commit(k->state, code ? NULL : &err);
+		code = code ? code : ended;
+	}
+	k->alert_lost |= code && k->changed;
 	if (code)
 		log_say(k->c->log, LOG_LEVEL_ERROR, "alert-not-stored", LOG_TEXT("why", err.text));
 	else if (mark)
@@ -142,7 +165,10 @@ static int on_message(struct keeper *k, const struct link_head *head, struct str
 	switch (head->kind) {
 	case LINK_ROWS: return on_rows(k, head, body);
 	case LINK_ALERT: return on_alert(k, body);
-	case LINK_MATCHED: k->matched = head->seq; return 0;
+	case LINK_MATCHED:
+		if (head->seq > k->matched) /* and no further than there are rows, whatever the front says */
+			k->matched = head->seq < k->next ? head->seq : k->next;
+		return 0;
 	case LINK_STATUS: on_status(k, body); return 0;
 	default: return -EPROTO;
 	}
@@ -186,6 +212,8 @@ static void say_tokens(struct keeper *k)
 	if (version == k->state_version)
 		return;
 	k->state_version = version;
+	if (state_keep(k->state, &err))
+		log_say(k->c->log, LOG_LEVEL_WARNING, "tokens-not-kept", LOG_TEXT("why", err.text));
 	if (state_tokens(k->state, put_token, &body, &err)) {
 		log_say(k->c->log, LOG_LEVEL_ERROR, "tokens-not-read", LOG_TEXT("why", err.text));
 	} else {
@@ -236,9 +264,6 @@ static void enforce(struct keeper *k)
 	struct event_limits limits = *k->c->limits;
 	struct err err;
 	limits.n_ages = clock_is_trusted(k) ? limits.n_ages : 0;
-	uint64_t removed;
-	if (state_alerts_trim(k->state, ALERTS_KEPT, &removed, &err))
-		log_say(k->c->log, LOG_LEVEL_ERROR, "limits-not-kept", LOG_TEXT("why", err.text));
 	uint64_t dropped = k->said.retention.dropped_events;
 	if (k->kind->enforce(k->events, &limits, &k->said.retention, &err))
 		log_say(k->c->log, LOG_LEVEL_ERROR, "limits-not-kept", LOG_TEXT("why", err.text));
@@ -277,14 +302,27 @@ static void send_replay(struct keeper *k)
 	k->replay_n = 0;
 }
 
-/* The front reads along, or this waits for it. */
+/* What the front says. */
+static int hear(struct keeper *k)
+{
+	struct link_head head;
+	struct str body;
+	int ended = link_read(&k->link), code = 0, more = 1;
+	while (!code && (more = link_next(&k->link, &head, &body)) > 0)
+		code = on_message(k, &head, body);
+	return code ? code : more < 0 ? more : ended;
+}
+
+/* The front reads along, or this waits for it; it may wait for its alerts to be read. */
 static int flush_all(struct keeper *k)
 {
 	int code = link_flush(&k->link);
 	while (!code && link_pending(&k->link)) {
-		struct pollfd p = { .fd = k->link.fd, .events = POLLOUT };
+		struct pollfd p = { .fd = k->link.fd, .events = POLLIN | POLLOUT };
 		poll(&p, 1, -1);
-		code = link_flush(&k->link);
+		code = p.revents & ~POLLOUT ? hear(k) : 0;
+		commit(k);
+		code = code ? code : link_flush(&k->link);
 	}
 	return code;
 }
@@ -297,6 +335,7 @@ static int on_replay(void *arg, uint64_t seq, const struct event_row *row)
 	if (!k->replay_n)
 		k->replay_seq = seq;
 	k->replay_n++;
+	k->next = seq + 1;
 	link_add_row(&k->replay, row);
 	return k->replay.n > REPLAY_BYTES ? flush_all(k) : 0;
 }
@@ -310,7 +349,7 @@ static int read_marks(struct keeper *k, struct err *err)
 	buf_free(&was);
 	if (code && code != -ENOENT)
 		return code;
-	k->matched = k->marked;
+	k->matched = k->next = k->marked;
 	was = (struct buf){ 0 };
 	if (!state_get(k->state, "wall", &was, err) && was.n == sizeof(k->wall))
 		memcpy(&k->wall, was.p, was.n);
@@ -331,17 +370,34 @@ static int open_events(struct keeper *k, const struct events_config *config, str
 	return code;
 }
 
-static int open_all(struct keeper *k, struct err *err)
+/* Without its tokens and alerts the hub still takes logs: damage there costs no event. */
+static int open_state(struct keeper *k, struct err *err)
 {
-	char dir[4096];
+	const struct state_config config = { .dir = k->c->store, .clock = k->c->clock };
+	struct state_mended mended;
 	int migrated = 0;
-	const struct state_config state = { .dir = k->c->store, .clock = k->c->clock };
-	const struct events_config events = { .dir = dir, .clock = k->c->clock, .note = note, .arg = k };
-	snprintf(dir, sizeof(dir), "%s/events", k->c->store);
-	int code = state_open(&k->state, &state, &migrated, err);
+	int code = state_open(&k->state, &config, &migrated, err);
 	if (!code && migrated)
 		log_say(k->c->log, LOG_LEVEL_INFO, "migrated", LOG_NUMBER("from", (uint64_t)migrated),
 		        LOG_NUMBER("to", STATE_SCHEMA));
+	if (code != -EBADMSG)
+		return code;
+	log_say(k->c->log, LOG_LEVEL_ERROR, "state-damaged", LOG_TEXT("why", err->text));
+	code = state_mend(&config, &mended, err);
+	if (code)
+		return code;
+	log_say(k->c->log, LOG_LEVEL_WARNING, "state-mended", LOG_TEXT("aside", mended.aside),
+	        LOG_NUMBER("tokens", mended.tokens), LOG_NUMBER("alerts", mended.alerts),
+	        LOG_TEXT("what", "see khien hub token list; what is missing is in a backup, or to be made anew"));
+	return state_open(&k->state, &config, NULL, err);
+}
+
+static int open_all(struct keeper *k, struct err *err)
+{
+	char dir[4096];
+	const struct events_config events = { .dir = dir, .clock = k->c->clock, .note = note, .arg = k };
+	snprintf(dir, sizeof(dir), "%s/events", k->c->store);
+	int code = open_state(k, err);
 	if (!code)
 		code = open_events(k, &events, err);
 	k->rows = calloc(ROWS_AT_ONCE, sizeof(*k->rows));
@@ -352,6 +408,7 @@ static int open_all(struct keeper *k, struct err *err)
 		code = read_marks(k, err);
 	if (!code)
 		code = k->kind->replay(k->events, on_replay, k, err);
+	k->open = !code;
 	return code;
 }
 
@@ -394,16 +451,12 @@ static int serve(struct keeper *k)
 	int code = 0;
 	while (!code) {
 		struct pollfd p = { .fd = k->link.fd, .events = POLLIN | (link_pending(&k->link) ? POLLOUT : 0) };
-		struct link_head head;
-		struct str body;
 		poll(&p, 1, WAIT_MS);
-		int ended = p.revents ? link_read(&k->link) : 0, more;
-		while ((more = link_next(&k->link, &head, &body)) > 0 && !code)
-			code = on_message(k, &head, body);
+		int heard = p.revents ? hear(k) : 0;
 		settle(k);
 		housekeeping(k);
-		code = code ? code : more < 0 ? more : link_flush(&k->link);
-		code = code ? code : ended;
+		code = link_flush(&k->link);
+		code = heard ? heard : code;
 	}
 	return code == -EPIPE ? 0 : code;
 }

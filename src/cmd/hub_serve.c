@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 static const int64_t TICK = 100LL * CLOCK_MS, BEAT = CLOCK_S, STATUS = 5LL * CLOCK_S;
+enum { ALERT_TOLD = 64 << 10, ALERTS_WAITING = 8 << 20 };
 static const int64_t PATIENCE = 10LL * CLOCK_S; /* for what is under way when it is to end */
 
 /* --- the keeper --- */
@@ -78,14 +79,33 @@ static int on_link(void *arg, int fd)
 	return code ? code : link_flush(&f->link);
 }
 
+/* All that was found in one batch goes to the keeper at once: what it hasn't read yet is waited for, not thrown away. */
+static int make_room(struct front *f)
+{
+	int code = link_flush(&f->link);
+	while (!code && f->link.out.n - f->link.sent > ALERTS_WAITING) {
+		struct pollfd p = { .fd = f->link.fd, .events = POLLOUT };
+		poll(&p, 1, 1000);
+		code = link_flush(&f->link);
+	}
+	return code;
+}
+
 int front_alert(void *arg, enum group_news news, const struct group *g, const struct match *m)
 {
 	struct front *f = arg;
 	const struct ruleset *rs = f->pipe.rs;
 	const struct rule *rule = &rs->rules[g->rule];
-	struct buf json = { 0 }, body = { 0 };
+	struct buf json = { .max = ALERT_TOLD }, body = { 0 };
 	if (m)
 		print_match_json(&json, rs, m);
+	if (m && json.failed) { /* the event itself has the fields, too */
+		struct match bare = *m;
+		bare.n_fields = 0;
+		buf_free(&json);
+		json = (struct buf){ 0 };
+		print_match_json(&json, rs, &bare);
+	}
 	const struct alert_row row = {
 		.id = str_from(g->id),
 		.time = g->first,
@@ -104,7 +124,7 @@ int front_alert(void *arg, enum group_news news, const struct group *g, const st
 	link_put(&f->link, &head, buf_str(&body));
 	buf_free(&json);
 	buf_free(&body);
-	return 0;
+	return make_room(f);
 }
 
 /* --- every so often --- */
@@ -222,6 +242,23 @@ static int finish(struct front *f)
 	return code ? code : follow_save(f->follow, true);
 }
 
+/*
+ * Before the store is open nothing can be kept; and before the tokens are there everybody's would be unknown, which
+ * shippers take for the last word.
+ */
+static int wait_for_store(struct front *f)
+{
+	int64_t since = clock_monotonic(f->clock), now = since;
+	int code = 0;
+	while (!code && !f->stopping && (!f->replayed || (!f->tokens && now - since < PATIENCE))) {
+		code = front_hear(f, 100);
+		loop_stopped(f->loop); /* takes signals */
+		now = clock_monotonic(f->clock);
+		since = f->replayed ? since : now;
+	}
+	return code;
+}
+
 int front_serve(struct front *f, struct err *err)
 {
 	int code = loop_watch(f->loop, f->link.fd, on_link, f, err);
@@ -232,10 +269,7 @@ int front_serve(struct front *f, struct err *err)
 	if (code)
 		return code;
 	loop_before(f->loop, before_waiting, f);
-	/* before that everybody's token would be unknown, which shippers take for the last word */
-	for (int64_t until = clock_monotonic(f->clock) + PATIENCE;
-	     !code && !f->tokens && clock_monotonic(f->clock) < until;)
-		code = front_hear(f, 100);
+	code = wait_for_store(f);
 	if (code)
 		return code == -EPIPE ? code : err_set(err, code, "%m");
 	bool more;

@@ -11,7 +11,7 @@ import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from running import SLOW, Hub, failed, harness, processes  # noqa: E402
+from running import SLOW, Hub, failed, harness, now, processes  # noqa: E402
 
 ROOT = os.geteuid() == 0
 
@@ -57,6 +57,18 @@ class Intake(unittest.TestCase):
             while hub.post([{}], token)[0] != 401:
                 self.assertLess(time.monotonic(), end)
                 time.sleep(0.1)
+
+    def test_nobody_speaks_for_the_hub(self):
+        """Who sent an event, and when it came, only the hub says; exported and imported, all of it stays."""
+        with harness.Scratch() as scratch, Hub(scratch) as hub:
+            hub.post([{"mark": "liar", "khien.source": "syslog-tls web1", "khien": {"received": 1}, "khien.id": "own"}], hub.token())
+            event = hub.finds(1, "mark:liar")[0]
+            self.assertEqual((event["khien.source"], event["khien.id"]), ("http test", "own"))
+            self.assertEqual((event["claimed.khien.source"], event["claimed.khien"]), ("syslog-tls web1", {"received": 1}))
+            hub.send_udp("<13>1 " + now() + " h app - - - mark=udp khien.source=me khien.id=x")
+            event = hub.finds(1, "mark")[0]
+            self.assertEqual(event["khien.source"], "syslog-udp 127.0.0.1")
+            self.assertNotEqual(event.get("khien.id"), "x")
 
     def test_bad_events_are_told_and_cost_no_others(self):
         with harness.Scratch() as scratch, Hub(scratch) as hub:
@@ -110,6 +122,23 @@ class Alerts(unittest.TestCase):
                 self.assertEqual(alert["match"]["count"], 6)
                 hub.post([{"a": 1}], token)
                 self.assertTrue(hub.alerts.empty())
+
+    def test_many_large_ones(self):
+        """More in alerts than the processes hold for each other: all are told, the hub goes on, and starts again."""
+        rule = "title: Rule {0}\nid: 00000000-0000-4000-8000-0000000001{0:02}\nlevel: low\n" \
+               "logsource: {{category: test}}\ndetection:\n  s: {{big: '*x*'}}\n  condition: s\n"
+        with harness.Scratch() as scratch:
+            rules = scratch.write("many.yml", "---\n".join(rule.format(i) for i in range(80)))
+            ports = None
+            for turn in range(2):
+                with Hub(scratch, "--rules", rules, ports=ports) as hub:
+                    ports = hub.ports
+                    self.assertEqual(hub.post([{"big": "x" * 900000, "host.name": f"h{turn}"}], hub.token(f"t{turn}"))[0], 200)
+                    titles = {hub.next_alert()["alert"]["rule"]["title"] for _ in range(80)}
+                    self.assertEqual(len(titles), 80)
+                    self.assertEqual(hub.post([{"mark": "after"}], hub.token(f"u{turn}"))[0], 200)
+                    self.assertFalse([line for line in hub.said if "restarting" in line or "not-stored" in line], hub.said)
+                    hub.stop(signal.SIGKILL)
 
     def test_recordings_are_kept(self):
         with harness.Scratch() as scratch:

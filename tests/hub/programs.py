@@ -2,13 +2,14 @@
 import contextlib
 import glob
 import os
+import re
 import shutil
 import signal
 import subprocess
 import time
 import unittest
 
-from running import SLOW
+from running import SLOW, harness
 
 PATH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
 CACHE = os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "khien-test")
@@ -22,6 +23,18 @@ def need(*programs):
     if missing := [name for name, where in zip(programs, found) if not where]:
         raise unittest.SkipTest("not installed: " + " ".join(missing))
     return found
+
+
+def from_docs(heading, n=0, **changes):
+    """The nth block of code below a heading of docs/shippers.md; changes: what stands for what in it."""
+    with open(os.path.join(harness.ROOT, "docs", "shippers.md"), encoding="utf-8") as file:
+        section = file.read().split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0]
+    block = re.findall(r"^```.*?\n(.*?)^```$", section, re.M | re.S)[n]
+    for old, new in changes.items():
+        if old not in block:
+            raise AssertionError(f"docs/shippers.md, {heading}: no {old} to change")
+        block = block.replace(old, str(new))
+    return block
 
 
 class Shipper:
@@ -130,9 +143,11 @@ def unpack_syslog_ng():
 
 
 class SyslogNg(Shipper):
-    """Sends the lines of a file to `destination`, the inside of a destination's braces."""
+    """Sends the lines of a file to "destination khien"; further options and a log statement may stand beside it."""
 
     def __init__(self, scratch, destination, lines, name="syslog-ng"):
+        if "log {" not in destination:
+            destination += "log { source(s_src); destination(khien); flags(flow-control); };"
         program, root = shutil.which("syslog-ng", path=PATH), ""
         env = dict(os.environ)
         if not program:
@@ -147,10 +162,9 @@ class SyslogNg(Shipper):
         if version.returncode:
             raise unittest.SkipTest("syslog-ng doesn't run: " + version.stderr.strip().replace("\n", " ")[:200])
         conf = scratch.write(name + ".conf", f"""@version: 3.35
-options {{ stats-freq(0); time-reopen(1); keep-hostname(yes); use-uniqid(yes); }};
-source s {{ file("{self.input}" follow-freq(0.1) flags(no-parse) default-facility(auth) program-override("app")); }};
-destination d {{ {destination} }};
-log {{ source(s); destination(d); flags(flow-control); }};
+options {{ stats-freq(0); time-reopen(1); keep-hostname(yes); }};
+source s_src {{ file("{self.input}" follow-freq(0.1) flags(no-parse) default-facility(auth) program-override("app")); }};
+{destination}
 """)
         modules = [f"--module-path={where}" for where in glob.glob(root + "/usr/lib/syslog-ng/[0-9]*")] if root else []
         super().__init__(scratch, name, [

@@ -130,7 +130,10 @@ class Hub:
 
     def __exit__(self, *_):
         if self.process.poll() is None:
-            self.stop(signal.SIGKILL)
+            try:
+                self.stop()
+            except subprocess.TimeoutExpired:
+                self.stop(signal.SIGKILL)
         self.process.stdout.close()
         self.process.stderr.close()
 

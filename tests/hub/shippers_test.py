@@ -2,6 +2,7 @@
 """Real programs send to a real hub: logger, rsyslog, syslog-ng, curl. docs/shippers.md says how to set them up."""
 import collections
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -10,7 +11,8 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from running import SLOW, Hub, harness  # noqa: E402
-from programs import Rsyslog, SyslogNg, certificates, metrics, need, others_certificates, wait_metric  # noqa: E402
+from programs import (Rsyslog, SyslogNg, certificates, from_docs, metrics, need, others_certificates,  # noqa: E402
+                      wait_metric)
 
 SOAK = bool(os.environ.get("KHIEN_SOAK"))
 VIETNAMESE = "Đăng nhập thất bại: người dùng “quản trị” từ máy lạ"
@@ -21,13 +23,18 @@ def lines(n):
     return [f"line {i - (i % 10 == 9)} of {n}, {VIETNAMESE}" for i in range(n)]
 
 
+def hub_ca(hub):
+    return os.path.join(hub.data, "pki", "ca.crt")
+
+
 class Case(unittest.TestCase):
     def setUp(self):
         self.scratch = self.enterContext(harness.Scratch())
 
-    def start(self, *words, **more):
-        hub = self.enterContext(Hub(self.scratch, *words, **more))
-        return hub, hub.token()
+    def start(self, **more):
+        hub = self.enterContext(Hub(self.scratch, **more))
+        self.addCleanup(lambda: hub.process.poll() is None and self.assertEqual(hub.stop(), 0))
+        return hub
 
     def all_found(self, hub, sent, *words, seconds=20):
         """So many times as they were sent, word for word."""
@@ -47,7 +54,7 @@ class Logger(Case):
         self.assertEqual((done.returncode, done.stderr), (0, b""))
 
     def test_every_manner(self):
-        hub, _ = self.start()
+        hub = self.start()
         ways = {"udp": ["-d"], "tcp": ["-T"], "counted": ["-T", "--octet-count"]}
         for way, words in ways.items():
             for form in ("rfc3164", "rfc5424"):
@@ -61,7 +68,7 @@ class Logger(Case):
             self.assertEqual(e["event.original"].startswith("<36>1 "), form == "rfc5424")
 
     def test_structured_data(self):
-        hub, _ = self.start()
+        hub = self.start()
         self.send(hub, "-d", "--rfc5424", "-t", "app", "--id=77", "--msgid", "LOGIN", "--sd-id", "zoo@32473",
                   "--sd-param", 'tiger="a \\"b\\" c"', text="hungry")
         e, = hub.finds(1, "hungry")
@@ -69,7 +76,8 @@ class Logger(Case):
 
     def test_long(self):
         """Up to 256 KiB over TCP, up to a datagram's bounds over UDP; what is longer is told, and costs no other."""
-        hub, token = self.start()
+        hub = self.start()
+        token = hub.token()
         for n, words in ((200_000, ["-T", "--octet-count"]), (200_000, ["-T"]), (60_000, ["-d"])):
             self.send(hub, *words, "-S", "262144" if n > 65000 else "65000", "-t", "long", text="x" * n)
         self.send(hub, "-T", "--octet-count", "-S", "400000", text="y" * 300_000)
@@ -80,7 +88,7 @@ class Logger(Case):
         self.counted(hub, token, 'khien_sender_bad_total{sender="syslog-tcp 127.0.0.1"}', 1)
 
     def test_repeats_stay(self):
-        hub, _ = self.start()
+        hub = self.start()
         for words in (["-d"], ["-T"], ["-T", "--octet-count"]):
             self.send(hub, *words, "--rfc3164", "-t", "app", text="the same\nthe same\n")
         self.assertEqual(len(hub.finds(6, "same")), 6)
@@ -93,14 +101,13 @@ class RsyslogForward(Case):
         return (f'action(type="omfwd" target="localhost" protocol="tcp" action.resumeRetryCount="-1" '
                 f'action.resumeInterval="1" queue.type="linkedlist" queue.size="100000" {more})')
 
-    def tls(self, hub, ca, cert="", key="", peer="localhost"):
-        names = {"DefaultNetstreamDriverCAFile": ca, "DefaultNetstreamDriverCertFile": cert,
-                 "DefaultNetstreamDriverKeyFile": key}
-        return {"more": " ".join(f'{name}="{path}"' for name, path in names.items() if path),
-                "actions": self.forward(hub, f'port="{hub.tls}" TCP_Framing="octet-counted" StreamDriver="gtls" '
-                                             'StreamDriverMode="1" StreamDriverAuthMode="x509/name" '
-                                             f'StreamDriverPermittedPeers="{peer}" '
-                                             'template="RSYSLOG_SyslogProtocol23Format"')}
+    def tls(self, hub, ca, cert=None, key=None, peer="localhost"):
+        settings, action = from_docs("rsyslog: syslog over TLS", **{
+            "/etc/rsyslog-khien/ca.crt": ca, "/etc/rsyslog-khien/web1.crt": cert, "/etc/rsyslog-khien/web1.key": key,
+            'target="hub.example.vn"': 'target="localhost"', '"6514"': f'"{hub.tls}"', "hub.example.vn": peer,
+            "action.resume": 'action.resumeInterval="1" action.resume'}).split("\n\n")
+        settings = "".join(line for line in settings.removeprefix("global(").rstrip(")").splitlines() if '"None"' not in line)
+        return {"more": settings, "actions": action}
 
     def test_tcp(self):
         for framing, template in (("traditional", "RSYSLOG_TraditionalForwardFormat"),
@@ -114,7 +121,7 @@ class RsyslogForward(Case):
                 self.assertEqual(e["khien.source"], "syslog-tcp 127.0.0.1")
 
     def test_tls(self):
-        hub, _ = self.start()
+        hub = self.start()
         sent, files = lines(2000), certificates(self.scratch, hub)
         with Rsyslog(self.scratch, lines=sent, **self.tls(hub, **files)):
             for e in self.all_found(hub, sent):
@@ -122,7 +129,8 @@ class RsyslogForward(Case):
 
     def test_tls_refuses(self):
         """No certificate, another CA's: nothing comes in, and it is counted. A hub of another name: rsyslog keeps it."""
-        hub, token = self.start()
+        hub = self.start()
+        token = hub.token()
         files = certificates(self.scratch, hub)
         others = dict(others_certificates(self.scratch), ca=files["ca"])
         denied = 0
@@ -140,7 +148,8 @@ class RsyslogForward(Case):
 
     def test_held_disk(self):
         """The keeper stands still for 3 s: the hub's room is soon full, TCP waits, and nothing is lost."""
-        hub, token = self.start()
+        hub = self.start()
+        token = hub.token()
         sent = [line + " " + "x" * 1000 for line in lines(50_000)]
         action = self.forward(hub, f'port="{hub.syslog}" TCP_Framing="octet-counted" '
                                    'template="RSYSLOG_SyslogProtocol23Format"')
@@ -162,7 +171,8 @@ class RsyslogForward(Case):
 class Udp(Case):
     def test_losses_are_counted(self):
         """The keeper stands still: what finds no room any more is lost, and each of it counted."""
-        hub, token = self.start()
+        hub = self.start()
+        token = hub.token()
         keeper = hub.part("khien: keeper")
         os.kill(keeper, signal.SIGSTOP)
         sent = 0
@@ -187,35 +197,19 @@ class Udp(Case):
 class RsyslogElasticsearch(Case):
     """omelasticsearch: _bulk over HTTPS, each event with an id of its own."""
 
-    MODULES = """
-module(load="omelasticsearch")
-template(name="event" type="list") {
-    constant(value="{\\"@timestamp\\":\\"") property(name="timereported" dateFormat="rfc3339" date.inUTC="on")
-    constant(value="\\",\\"host.name\\":\\"") property(name="hostname" format="json")
-    constant(value="\\",\\"process.name\\":\\"") property(name="programname" format="json")
-    constant(value="\\",\\"message\\":\\"") property(name="msg" format="json")
-    constant(value="\\"}")
-}
-template(name="id" type="string" string="%$.id%")
-"""
-    # The id is made before the queue: it stays with the message when it is sent again.
-    ACTIONS = """
-    set $.id = $uuid;
-    action(type="omelasticsearch" server="https://localhost:{port}" tls.cacert="{ca}" uid="{uid}" pwd="{pwd}"
-           template="event" searchIndex="logs-linux.auth-default" searchType="" bulkmode="on" bulkid="id" dynbulkid="on"
-           writeoperation="create" retryfailures="on" retryruleset="again" action.resumeRetryCount="-1"
-           action.resumeInterval="1" queue.type="linkedlist" queue.filename="khien" queue.size="5000"
-           queue.maxDiskSpace="100m" queue.dequeueBatchSize="500" queue.saveOnShutdown="on")
-"""
-
-    def sender(self, hub, token, sent, name="rsyslog"):
+    def sender(self, hub, token, sent):
         uid, pwd = token.split(".", 1)
-        actions = self.ACTIONS.format(port=hub.https, ca=os.path.join(hub.data, "pki", "ca.crt"), uid=uid, pwd=pwd)
-        again = "ruleset(name=\"again\") {" + actions.replace("set $.id = $uuid;", "").replace('"khien"', '"again"') + "}"
-        return Rsyslog(self.scratch, actions, sent, self.MODULES, again, name=name)
+        text = from_docs("rsyslog: _bulk over HTTPS", **{
+            "hub.example.vn:9200": f"localhost:{hub.https}", "/etc/rsyslog-khien/ca.crt": hub_ca(hub),
+            'uid="ID"': f'uid="{uid}"', 'pwd="SECRET"': f'pwd="{pwd}"'})
+        modules, rest = text.split("ruleset(", 1)
+        again, actions = rest.split("\nset ", 1)
+        actions = "set " + actions.replace("action.resume", 'action.resumeInterval="1" action.resume')
+        return Rsyslog(self.scratch, actions, sent, modules, "ruleset(" + again)
 
     def test_bulk(self):
-        hub, token = self.start()
+        hub = self.start()
+        token = hub.token()
         sent = lines(3000)
         with self.sender(hub, token, sent) as sender:
             found = self.all_found(hub, sent)
@@ -226,7 +220,8 @@ template(name="id" type="string" string="%$.id%")
 
     def test_killed_hub(self):
         """The hub is killed while rsyslog sends, and started again: each message is there, once."""
-        hub, token = self.start()
+        hub = self.start()
+        token = hub.token()
         kills = 10 if SOAK else 2
         sent = lines(10_000 * kills)
         with self.sender(hub, token, sent):
@@ -234,43 +229,43 @@ template(name="id" type="string" string="%$.id%")
                 wait_metric(hub, token, "khien_events_kept_total", 2000)
                 hub.stop(signal.SIGKILL)
                 time.sleep(0.5)
-                hub = self.enterContext(Hub(self.scratch, ports=hub.ports))
+                hub = self.start(ports=hub.ports)
             self.all_found(hub, sent, seconds=20 * kills)
 
 
 class SyslogNgSends(Case):
     def test_network(self):
-        hub, _ = self.start()
+        hub = self.start()
         sent = lines(1000)
-        ways = {"bsd": f'network("127.0.0.1" port({hub.syslog}) transport("tcp"));',
-                "ietf": f'syslog("127.0.0.1" port({hub.syslog}) transport("tcp"));'}
-        for name, destination in ways.items():
+        for name, driver in (("bsd", "network"), ("ietf", "syslog")):
+            destination = f'destination khien {{ {driver}("127.0.0.1" port({hub.syslog}) transport("tcp")); }};'
             with SyslogNg(self.scratch, destination, [f"{name} {line}" for line in sent], name=name):
                 with self.subTest(name):
                     e = self.all_found(hub, [f"{name} {line}" for line in sent], name)[0]
                     self.assertEqual((e["process.name"], e["khien.source"]), ("app", "syslog-tcp 127.0.0.1"))
 
     def test_tls(self):
-        hub, token = self.start()
+        hub = self.start()
+        token = hub.token()
         sent, files = lines(1000), certificates(self.scratch, hub, "web2")
-        tls = ('syslog("localhost" port({port}) transport("tls") tls(ca-file("{ca}") {own} '
-               'peer-verify(required-trusted)));').format
-        with SyslogNg(self.scratch, tls(port=hub.tls, ca=files["ca"], own=""), ["unseen"], name="nobody"):
+        destination = from_docs("syslog-ng", **{
+            '"hub.example.vn"': '"localhost"', "6514": hub.tls, "/etc/syslog-ng/khien/ca.crt": files["ca"],
+            "/etc/syslog-ng/khien/web1.crt": files["cert"], "/etc/syslog-ng/khien/web1.key": files["key"]})
+        none = re.sub(r'cert-file\(.*?\)\s*key-file\(.*?\)', "", destination)
+        with SyslogNg(self.scratch, none, ["unseen"], name="nobody"):
             self.counted(hub, token, "khien_syslog_denied_total", 1)
-        own = f'cert-file("{files["cert"]}") key-file("{files["key"]}")'
-        with SyslogNg(self.scratch, tls(port=hub.tls, ca=files["ca"], own=own), sent):
+        with SyslogNg(self.scratch, destination, sent):
             for e in self.all_found(hub, sent):
                 self.assertEqual(e["khien.source"], "syslog-tls web2 (127.0.0.1)")
 
     def test_http(self):
-        hub, token = self.start()
+        hub = self.start()
+        token = hub.token()
         sent = lines(1000)
         uid, pwd = token.split(".", 1)
-        body = (r'{\"create\":{\"_index\":\"logs-linux.auth-default\",\"_id\":\"${UNIQID}\"}}\n'
-                r'$(format-json @timestamp=${ISODATE} host.name=${HOST} process.name=${PROGRAM} message=${MSG})')
-        destination = f"""http(url("https://localhost:{hub.https}/_bulk") method("POST") user("{uid}") password("{pwd}")
-            headers("Content-Type: application/x-ndjson") body("{body}") body-suffix("\\n") delimiter("\\n")
-            batch-lines(200) batch-timeout(500) tls(ca-file("{os.path.join(hub.data, "pki", "ca.crt")}") peer-verify(yes)));"""
+        destination = from_docs("syslog-ng", 1, **{
+            "hub.example.vn:9200": f"localhost:{hub.https}", "/etc/syslog-ng/khien/ca.crt": hub_ca(hub),
+            '"ID"': f'"{uid}"', '"SECRET"': f'"{pwd}"', "batch-lines(500)": "batch-lines(100)"})
         with SyslogNg(self.scratch, destination, sent):
             found = self.all_found(hub, sent)
         self.assertEqual(len({e["khien.id"] for e in found}), len(sent))
@@ -289,7 +284,8 @@ class Curl(Case):
         return self.scratch.write("events", f'{{"message":"{VIETNAMESE}"}}\n' * n)
 
     def test_posts(self):
-        hub, token = self.start()
+        hub = self.start()
+        token = hub.token()
         file, url = self.events(500), f"http://127.0.0.1:{hub.http}/v1/events"
         post = ("-X", "POST", "-H", "Authorization: Bearer " + token)
         need("gzip", "zstd")
@@ -310,8 +306,9 @@ class Curl(Case):
         self.assertEqual(len(hub.finds(500 * len(ways), "--limit", "0")), 500 * len(ways))
 
     def test_tls_and_one_connection(self):
-        hub, token = self.start()
-        ca, url = os.path.join(hub.data, "pki", "ca.crt"), f"https://localhost:{hub.https}/v1/events"
+        hub = self.start()
+        token = hub.token()
+        ca, url = hub_ca(hub), f"https://localhost:{hub.https}/v1/events"
         one = ["--cacert", ca, "-H", "Authorization: Bearer " + token, *self.JSON, "--data-binary", "@" + self.events(3),
                "-w", "%{http_code} %{num_connects}\n", "-o", os.devnull, url]
         self.assertEqual(self.curl(*one, "--next", *one, "--next", *one).split("\n")[:3], ["200 1", "200 0", "200 0"])
@@ -322,8 +319,9 @@ class Curl(Case):
 
     def test_asks_before_it_sends(self):
         """A body that would be refused isn't sent: the answer comes in the place of 100 Continue."""
-        hub, token = self.start()
-        big = self.scratch.write("big", b'{"a":1}\n' * 400_000)
+        hub = self.start()
+        token = hub.token()
+        big = self.scratch.write("big", b'{"a":1}\n' * 100_000)
         url = f"http://127.0.0.1:{hub.http}/v1/events"
         sent = ["-w", "\n%{http_code} %{size_upload}", "-H", "Expect: 100-continue", *self.JSON, "--data-binary",
                 "@" + big, url]

@@ -430,25 +430,28 @@ static void read_heartbeat(struct hub *h)
 	h->heard = clock_monotonic(h->clock);
 }
 
-/* How a process ended: HUB_* . */
-static int reap(pid_t *pid)
+/* How a process ended: HUB_*. What wasn't asked for is told. */
+static int reap(struct hub *h, pid_t *pid, const char *name)
 {
 	int status;
-	if (*pid <= 0)
-		return HUB_ENDED;
 	while (waitpid(*pid, &status, 0) < 0 && errno == EINTR)
 		continue;
 	*pid = 0;
-	return WIFEXITED(status) && WEXITSTATUS(status) <= HUB_HOPELESS ? WEXITSTATUS(status) : HUB_DIED;
+	int how = WIFEXITED(status) && WEXITSTATUS(status) <= HUB_HOPELESS ? WEXITSTATUS(status) : HUB_DIED;
+	if (WIFSIGNALED(status))
+		log_say(&h->log, LOG_LEVEL_ERROR, "process-ended", LOG_TEXT("process", name),
+		        LOG_NUMBER("signal", (uint64_t)WTERMSIG(status)));
+	else if (how != HUB_ENDED)
+		log_say(&h->log, LOG_LEVEL_ERROR, "process-ended", LOG_TEXT("process", name),
+		        LOG_NUMBER("status", (uint64_t)WEXITSTATUS(status)));
+	return how;
 }
 
-static bool has_ended(pid_t *pid, int *how)
+static void look_for_end(struct hub *h, pid_t *pid, const char *name, int *how)
 {
 	siginfo_t info = { 0 };
-	if (*pid <= 0 || waitid(P_PID, (id_t)*pid, &info, WEXITED | WNOHANG | WNOWAIT) || !info.si_pid)
-		return false;
-	*how = reap(pid);
-	return true;
+	if (*pid > 0 && !waitid(P_PID, (id_t)*pid, &info, WEXITED | WNOHANG | WNOWAIT) && info.si_pid)
+		*how = reap(h, pid, name);
 }
 
 /* Silent for too long: whatever holds it will not let go. */
@@ -490,9 +493,9 @@ static int run_round(struct hub *h)
 		int64_t now = clock_monotonic(h->clock);
 		look_for_silence(h, now);
 		look_at_certificate(h, now);
-		has_ended(&h->front, &front);
+		look_for_end(h, &h->front, "front", &front);
 		/* without its store the front ends by itself, when it finds the link closed */
-		has_ended(&h->keeper, &keeper);
+		look_for_end(h, &h->keeper, "keeper", &keeper);
 	}
 	if (h->ready >= 0)
 		close(h->ready);

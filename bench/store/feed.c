@@ -126,7 +126,8 @@ void feed_close(struct feed *f)
 static struct str keep(struct feed *f, struct str s)
 {
 	char *to = f->bytes + f->n_bytes;
-	memcpy(to, s.p, s.n);
+	if (s.n)
+		memcpy(to, s.p, s.n);
 	f->n_bytes += s.n;
 	return (struct str){ to, s.n };
 }

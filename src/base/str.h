@@ -47,7 +47,7 @@ static inline struct str str_sub(struct str s, size_t from, size_t n)
 		from = s.n;
 	if (n > s.n - from)
 		n = s.n - from;
-	return (struct str){ s.p + from, n };
+	return (struct str){ from ? s.p + from : s.p, n }; /* what is absent stays so */
 }
 
 /* Where c first stands in s, or s.n. */

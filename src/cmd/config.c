@@ -21,7 +21,8 @@ enum { MAX_BYTES = 1 << 20, MAX_KEYS = 64, MAX_PROBLEMS = 100 };
 
 /* --- what is wrong --- */
 
-static void say(struct config_reader *r, const struct yaml_node *node, const char *end, const char *fmt, va_list ap)
+__attribute__((format(printf, 4, 0))) static void say(struct config_reader *r, const struct yaml_node *node,
+                                                      const char *end, const char *fmt, va_list ap)
 {
 	char text[1024];
 	struct buf line = { 0 };

@@ -14,7 +14,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <pwd.h>
 #include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -22,7 +21,6 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -171,73 +169,6 @@ static int check_addresses(const struct config_hub *c, struct err *err)
 	for (size_t i = 0; i < ARRAY_LEN(lists); i++)
 		for (size_t k = 0; k < lists[i]->n && !code; k++)
 			code = opener_address(lists[i]->at[k], &ss, &len, err);
-	return code;
-}
-
-/* A folder with its parents. */
-static int make_folder(const char *path, mode_t mode, struct err *err)
-{
-	char part[4096];
-	size_t n = strlen(path);
-	if (n >= sizeof(part))
-		return err_set(err, -ENAMETOOLONG, "make the folder '%s': %m", path);
-	for (size_t i = 1; i <= n; i++) {
-		if (path[i] && path[i] != '/')
-			continue;
-		memcpy(part, path, i);
-		part[i] = '\0';
-		if (mkdir(part, i == n ? mode : 0755) && errno != EEXIST)
-			return err_set(err, -errno, "make the folder '%s': %m", part);
-	}
-	return 0;
-}
-
-/* To the user, but not through a link: the keeper could have put one in the place of what lies in its own folder. */
-static int give_folder(const char *path, const struct passwd *pw, struct err *err)
-{
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), code = 0;
-	if (fd < 0 || fchown(fd, pw->pw_uid, pw->pw_gid))
-		code = err_set(err, -errno, "give '%s' to user %s: %m", path, pw->pw_name);
-	if (fd >= 0)
-		close(fd);
-	return code;
-}
-
-/* DATA/name. `kept`: it belongs to the keeper; all else is of who started this, so that nobody else can change it. */
-static int make_part(const struct hub *h, const char *name, mode_t mode, bool kept, struct err *err)
-{
-	char path[4096];
-	int n = snprintf(path, sizeof(path), *name ? "%s/%s" : "%s", h->c->data, name);
-	if (n < 0 || (size_t)n >= sizeof(path))
-		return err_set(err, -ENAMETOOLONG, "the data folder's name: %m");
-	int code = make_folder(path, mode, err);
-	const struct passwd *pw = !code && kept && h->user ? getpwnam(h->user) : NULL;
-	return pw ? give_folder(path, pw, err) : code;
-}
-
-static int make_folders(struct hub *h, struct err *err)
-{
-	static const struct {
-		const char *name;
-		mode_t mode;
-		bool kept;
-	} parts[] = {
-		{ "", 0755, false },
-		{ "pki", 0755, false },
-		{ "front", 0700, false },
-		{ HUB_STORE, 0750, true },
-		{ HUB_STORE "/events", 0750, true },
-	};
-	int code = 0;
-	if (geteuid() == 0) {
-		h->user = getpwnam("khien") ? "khien" : NULL;
-		h->front_user = "khien-front";
-	}
-	const mode_t was =
-	        umask(022); /* the keeper passes through DATA, whatever whoever starts this keeps to himself */
-	for (size_t i = 0; i < ARRAY_LEN(parts) && !code; i++)
-		code = make_part(h, parts[i].name, parts[i].mode, parts[i].kept, err);
-	umask(was);
 	return code;
 }
 
@@ -556,7 +487,10 @@ static int catch_signals(struct hub *h, struct err *err)
 
 static int run(struct hub *h, struct err *err)
 {
-	int code = make_folders(h, err);
+	struct hub_folders folders = { .data = h->c->data };
+	int code = hub_folders(&folders, err);
+	h->user = folders.user;
+	h->front_user = folders.front_user;
 	if (!code)
 		code = config_limits(h->c, &h->limits, err);
 	if (!code)

@@ -89,6 +89,15 @@ bool link_take_row(struct str *body, struct event_row *row);
 void link_add_alert(struct buf *body, const struct alert_row *a);
 bool link_take_alert(struct str body, struct alert_row *a);
 
+/* --- hub_folders.c --- */
+
+struct hub_folders {
+	const char *data;
+	const char *user, *front_user; /* out: who keeper and front become; NULL: they stay who they are */
+};
+/* Makes DATA, and in it what the hub needs. */
+int hub_folders(struct hub_folders *f, struct err *err);
+
 /* --- the two --- */
 
 /* Why a process ended, as its exit status. */

@@ -60,7 +60,7 @@ static int read_status(struct status *s)
 	char path[sizeof(s->admin.store) + 16];
 	struct stat st;
 	snprintf(path, sizeof(path), "%s/status", s->admin.store);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
 		return errno == ENOENT ? 0 : -errno;
 	s->runs = !fstat(fd, &st) && time(NULL) - st.st_mtime < STALE;
@@ -307,7 +307,11 @@ static int tell(struct status *s, struct err *err)
 	int code = admin_find(&s->admin, s->data, err);
 	if (!code && !s->admin.exists)
 		code = err_set(err, -ENOENT, "there is no hub in '%s': --data says where it is", s->admin.data);
-	if (!code && (code = read_status(s)))
+	if (!code) /* what lies in the keeper's folder is read with the keeper's rights, not root's */
+		code = admin_become(&s->admin, err);
+	if (code)
+		return code;
+	if ((code = read_status(s)))
 		err_set(err, code, "read '%s/status': %m; it belongs to who runs the hub", s->admin.data);
 	if (code)
 		return code;

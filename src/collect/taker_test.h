@@ -61,7 +61,12 @@ static int got_take(void *arg, struct origin *o, struct batch *b)
 	g->batches++;
 	for (size_t i = 0; i < b->n_records; i++) {
 		assert_true(g->n < GOT_MAX);
-		g->at[g->n].text = strndup(b->records[i].bytes.p, b->records[i].bytes.n);
+		const struct str bytes = b->records[i].bytes;
+		char *text = malloc(bytes.n + 1);
+		assert_non_null(text);
+		memcpy(text, bytes.p, bytes.n);
+		text[bytes.n] = '\0';
+		g->at[g->n].text = text;
 		g->at[g->n++].sender = o->sender;
 	}
 	o->time = b->now;

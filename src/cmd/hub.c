@@ -368,6 +368,8 @@ static int reap(struct hub *h, pid_t *pid, const char *name)
 	while (waitpid(*pid, &status, 0) < 0 && errno == EINTR)
 		continue;
 	*pid = 0;
+	if (h->stopping && WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM)
+		return HUB_ENDED; /* it was told before it could listen */
 	int how = WIFEXITED(status) && WEXITSTATUS(status) <= HUB_HOPELESS ? WEXITSTATUS(status) : HUB_DIED;
 	if (WIFSIGNALED(status))
 		log_say(&h->log, LOG_LEVEL_ERROR, "process-ended", LOG_TEXT("process", name),

@@ -83,6 +83,7 @@ struct front {
 	size_t n_tokens;
 	struct link link;
 	struct link_store store; /* what the keeper said last */
+	int64_t store_at;        /* and when, monotonic */
 	struct desk *desk;
 	unsigned followed; /* offers of follow that are under way */
 	struct recording *recordings;

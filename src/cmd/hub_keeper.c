@@ -211,7 +211,6 @@ static void say_tokens(struct keeper *k)
 	uint64_t version = state_version(k->state);
 	if (version == k->state_version)
 		return;
-	k->state_version = version;
 	if (state_keep(k->state, &err))
 		log_say(k->c->log, LOG_LEVEL_WARNING, "tokens-not-kept", LOG_TEXT("why", err.text));
 	if (state_tokens(k->state, put_token, &body, &err)) {
@@ -219,6 +218,7 @@ static void say_tokens(struct keeper *k)
 	} else {
 		const struct link_head head = { .kind = LINK_TOKENS, .n = body.n / sizeof(struct token) };
 		link_put(&k->link, &head, buf_str(&body));
+		k->state_version = version;
 	}
 	buf_free(&body);
 }

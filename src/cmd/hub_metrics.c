@@ -3,6 +3,8 @@
 
 #include <errno.h>
 
+static const int64_t SILENT = 15LL * CLOCK_S; /* it speaks once a second */
+
 /* A counter or gauge of one value. */
 static void add(struct buf *out, const char *name, const char *type, const char *help, double value)
 {
@@ -124,6 +126,10 @@ void front_metrics(void *arg, struct buf *out)
 int front_health(void *arg, struct buf *why)
 {
 	const struct front *f = arg;
+	if (clock_monotonic(f->clock) - f->store_at > SILENT) {
+		buf_add(why, STR("the keeper is silent"));
+		return -ETIMEDOUT;
+	}
 	if (!f->store.trouble)
 		return 0;
 	buf_add(why, str_from(f->store.why));

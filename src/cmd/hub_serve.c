@@ -46,6 +46,7 @@ static int on_message(struct front *f, const struct link_head *head, struct str 
 		if (body.n != sizeof(f->store))
 			return -EPROTO;
 		memcpy(&f->store, body.p, sizeof(f->store));
+		f->store_at = clock_monotonic(f->clock);
 		return 0;
 	default: return -EPROTO;
 	}

@@ -1,6 +1,6 @@
 #include "intake/envelope.h"
 
-#include "base/json.h"
+#include "base/json_walk.h"
 #include "base/utf8.h"
 #include "intake/formats.h"
 #include "intake/text.h"
@@ -87,6 +87,7 @@ struct envelope {
 	struct fields *fields;
 	struct event event;
 	char id[ENVELOPE_ID], dataset[ENVELOPE_DATASET];
+	struct buf honest; /* a JSON record whose claims were renamed */
 };
 
 int envelope_new(struct envelope **ret, struct err *err)
@@ -114,6 +115,7 @@ void envelope_free(struct envelope *e)
 	if (e->event.fields)
 		event_done(&e->event);
 	fields_free(e->fields);
+	buf_free(&e->honest);
 	free(e);
 }
 
@@ -232,6 +234,74 @@ static struct str dataset_of(struct envelope *e, const struct envelope_around *a
 	return str_from(a->format->name);
 }
 
+/* --- what a record says in the hub's name --- */
+
+/* "khien" and "khien.*" are the hub's own words; of a sender they are but claims. */
+static bool is_ours(struct str name)
+{
+	return str_starts(name, STR("khien")) && (name.n == 5 || name.p[5] == '.');
+}
+
+#define CLAIMED "claimed."
+
+struct claims {
+	struct envelope *e;
+	struct str record, id; /* id: the one that the record may keep */
+	const char *done;      /* up to here the record was copied */
+	bool kept;
+};
+
+/* Whether what stands behind a key is this text, as it is. */
+static bool says(struct str rest, struct str text)
+{
+	rest = str_trim(str_sub(rest, 1, rest.n));
+	rest = str_trim(str_sub(rest, 1, rest.n)); /* behind the colon */
+	return rest.n > text.n + 1 && rest.p[0] == '"' && rest.p[text.n + 1] == '"' &&
+	       memcmp(rest.p + 1, text.p, text.n) == 0;
+}
+
+static uint32_t claims_member(void *ctx, uint32_t tag, uint32_t object, struct str key)
+{
+	struct claims *c = ctx;
+	struct str name = fields_is_odd(key) ? json_unescape(&c->e->event.scratch, key) : key;
+	if (!is_ours(name))
+		return JSON_SKIP;
+	const size_t end = (size_t)(key.p + key.n - c->record.p);
+	if (!c->kept && c->id.n && str_eq(key, STR("khien.id")) && says(str_sub(c->record, end, c->record.n), c->id)) {
+		c->kept = true;
+		return JSON_SKIP;
+	}
+	buf_add(&c->e->honest, (struct str){ c->done, (size_t)(key.p - c->done) });
+	buf_add(&c->e->honest, STR(CLAIMED));
+	c->done = key.p;
+	return JSON_SKIP;
+}
+
+static void claims_scalar(void *ctx, uint32_t tag, struct str text, enum json_type type)
+{
+}
+
+/* The record with its claims renamed; what has none stays as it is. *kept: its khien.id still stands there. */
+static int rename_claims(struct envelope *e, struct str *record, struct str id, bool *kept)
+{
+	static const struct json_visitor visitor = { claims_member, claims_scalar };
+	struct claims c = { .e = e, .record = *record, .id = id, .done = record->p };
+	struct json_error error;
+	*kept = false;
+	/* the second: letters may be written so, too */
+	if (!memmem(record->p, record->n, "khien", 5) && !memmem(record->p, record->n, "\\u00", 4))
+		return 0;
+	e->honest.n = 0;
+	if (!json_walk(json_kernel(), *record, 0, &visitor, &c, &error))
+		return -EBADMSG;
+	*kept = c.kept;
+	if (c.done == record->p)
+		return 0;
+	buf_add(&e->honest, str_sub(*record, (size_t)(c.done - record->p), record->n));
+	*record = buf_str(&e->honest);
+	return e->honest.failed ? -ENOMEM : 0;
+}
+
 /* --- composing --- */
 
 static void add_name(struct buf *out, const char *name)
@@ -256,7 +326,7 @@ static void add_time(struct buf *out, const char *name, int64_t us)
 
 /* What the record doesn't say itself. */
 static void add_missing(struct envelope *e, const struct envelope_around *a, const struct envelope_row *row,
-                        struct buf *out)
+                        bool has_id, struct buf *out)
 {
 	struct event *ev = &e->event;
 	const bool text = a->format != &intake_json;
@@ -267,11 +337,11 @@ static void add_missing(struct envelope *e, const struct envelope_around *a, con
 		add_text(out, "host.name", field(ev, FIELD_HOST));
 	if (!event_value(ev, F_DATASET))
 		add_text(out, "event.dataset", row->dataset);
-	if (!event_value(ev, F_ID) && row->id.n)
+	if (!has_id && row->id.n)
 		add_text(out, "khien.id", row->id);
-	if (!event_value(ev, F_RECEIVED))
+	if (a->source.n || !event_value(ev, F_RECEIVED))
 		add_time(out, "khien.received", a->received);
-	if (!event_value(ev, F_SOURCE) && a->source.n)
+	if (a->source.n)
 		add_text(out, "khien.source", a->source);
 	if (!event_value(ev, F_FILE) && a->file.n)
 		add_text(out, "log.file.path", a->file);
@@ -313,8 +383,11 @@ static void add_fields(struct event *ev, struct str record, struct buf *out)
 	buf_add(out, STR("\"event.original\":"));
 	buf_add_json(out, record);
 	for (uint32_t i = 0; i < n; i++) {
+		struct str name = pairs[i].name;
+		if (is_ours(name) || str_eq(name, STR("event.original")))
+			name = arena_printf(&ev->scratch, CLAIMED STR_FMT, STR_ARG(name));
 		buf_putc(out, ',');
-		buf_add_json(out, pairs[i].name);
+		buf_add_json(out, name);
 		buf_putc(out, ':');
 		add_value(out, pairs[i].text, (enum value_type)pairs[i].type);
 	}
@@ -341,15 +414,39 @@ static bool is_plain(struct str id)
 
 static struct str id_of(struct envelope *e, const struct envelope_around *a)
 {
-	struct str id = a->id.n ? a->id : field(&e->event, F_ID);
+	const bool foreign = a->id.n || a->source.n;
+	struct str id = a->id;
+	if (!id.n && a->format == &intake_json)
+		id = field(&e->event, F_ID);
 	/* the first bytes of a long id may be those of many: its hash stands for it */
-	if (id.n > ENVELOPE_ID || (a->id.n && !is_plain(id))) {
+	if (id.n > ENVELOPE_ID || (foreign && !is_plain(id))) {
 		unsigned char hash[16];
 		crypto_generichash(hash, sizeof(hash), (const unsigned char *)id.p, id.n, NULL, 0);
 		sodium_bin2hex(e->id, sizeof(e->id), hash, sizeof(hash));
 		return (struct str){ e->id, 2 * sizeof(hash) };
 	}
 	return id;
+}
+
+static int compose(struct envelope *e, struct str record, const struct envelope_around *a,
+                   const struct envelope_row *row, struct buf *out)
+{
+	bool has_id = false;
+	if (a->format != &intake_json) {
+		buf_putc(out, '{');
+		add_missing(e, a, row, false, out);
+		add_fields(&e->event, record, out);
+		return 0;
+	}
+	int code = 0;
+	if (a->source.n)
+		code = rename_claims(e, &record, a->id.n ? STR("") : row->id, &has_id);
+	else
+		has_id = event_value(&e->event, F_ID) != NULL;
+	buf_putc(out, '{');
+	add_missing(e, a, row, has_id, out);
+	add_object(record, out);
+	return code;
 }
 
 int envelope_seal(struct envelope *e, struct str record, const struct envelope_around *a, struct buf *out,
@@ -366,14 +463,9 @@ int envelope_seal(struct envelope *e, struct str record, const struct envelope_a
 	r.arrived = !credible(r.time, a->received);
 	if (r.arrived)
 		r.time = a->received;
-	buf_putc(out, '{');
-	add_missing(e, a, &r, out);
-	if (a->format == &intake_json)
-		add_object(record, out);
-	else
-		add_fields(ev, record, out);
-	if (out->failed || out->n - before > MAX_JSON) {
-		code = out->failed ? -ENOMEM : -E2BIG;
+	code = compose(e, record, a, &r, out);
+	if (code || out->failed || out->n - before > MAX_JSON) {
+		code = code ? code : out->failed ? -ENOMEM : -E2BIG;
 		out->n = before;
 		return err_set(err, code, code == -E2BIG ? "longer than %d bytes as JSON" : "no memory", MAX_JSON);
 	}

@@ -5,6 +5,9 @@
  * is the line, and the fields that the format tells follow; bytes that are not UTF-8 make khien.raw, the line in
  * base64. Read again as JSON, rules see in it what they saw in the record.
  *
+ * "khien" and "khien.*" are the hub's own words: of a record that has a source they become "claimed.khien.*", but for
+ * a JSON record's khien.id, where nothing else gave it one. What has no source was an envelope before, and is believed.
+ *
  *   {"@timestamp":"2026-11-22T03:40:00.120000Z","host.name":"web1","event.dataset":"linux.auth","khien.id":...,
  *    "khien.received":"2026-11-22T03:40:00.950000Z","khien.source":"syslog-tls web1","khien.format":"syslog",...}
  */
@@ -26,7 +29,7 @@ struct envelope_around {
 	const struct format *format;
 	const struct columns *columns; /* CSV */
 	struct str id, dataset;        /* empty: see the record */
-	struct str source;             /* khien.source */
+	struct str source;             /* khien.source; empty: an envelope comes back, from a hub's export */
 	struct str file;               /* log.file.path, of a followed file; empty: it came another way */
 	int64_t received;              /* µs */
 	int64_t zone;                  /* µs: what times without a zone (RFC 3164) are ahead of UTC, if they look so */

@@ -56,10 +56,57 @@ static void test_json_stays_as_it_came(void **state)
 	expect(e, "json", STR("{ }"), (struct envelope_around){ 0 },
 	       "{\"@timestamp\":\"2026-11-22T03:40:00.000000Z\",\"event.dataset\":\"json\"," ROUND " }", "json");
 	/* nothing is added that is there, nested or dotted */
-	const struct str whole =
-	        STR("{\"@timestamp\":\"2026-11-21T00:00:00Z\",\"host\":{\"name\":\"h\"},\"event\":{"
-	            "\"dataset\":\"d\"},\"khien\":{\"id\":\"i\",\"source\":\"s\"},\"khien.received\":1}");
-	expect(e, "json", whole, (struct envelope_around){ .id = STR("other") }, whole.p, "d");
+	const struct str whole = STR("{\"@timestamp\":\"2026-11-21T00:00:00Z\",\"host\":{\"name\":\"h\"},\"event\":{"
+	                             "\"dataset\":\"d\"},\"log\":{\"file.path\":\"f\"}}");
+	struct sealed s = seal(e, "json", whole, (struct envelope_around){ .file = STR("other") });
+	assert_string_equal(s.json.p, "{" ROUND ",\"@timestamp\":\"2026-11-21T00:00:00Z\",\"host\":{\"name\":\"h\"},"
+	                              "\"event\":{\"dataset\":\"d\"},\"log\":{\"file.path\":\"f\"}}");
+	buf_free(&s.json);
+}
+
+#define FRONT "{\"@timestamp\":\"2026-11-22T03:40:00.000000Z\",\"event.dataset\":\"json\","
+
+/* Nobody says in the hub's name who sent an event, when it came, or what it is known by. */
+static void test_claims(void **state)
+{
+	struct envelope *e = *state;
+	static const struct {
+		struct str record, id;
+		const char *json;
+	} cases[] = {
+		{ STR("{\"khien.id\":\"i\",\"khien\":{\"source\":\"s\"},\"khien.received\" : 1}"), STR(""),
+		  FRONT ROUND
+		  ",\"khien.id\":\"i\",\"claimed.khien\":{\"source\":\"s\"},\"claimed.khien.received\" : 1}" },
+		{ STR("{\"kh\\u0069en.source\":\"s\",\"a\":{\"khien.source\":1},\"khienx\":\"khien.source\"}"), STR(""),
+		  FRONT ROUND
+		  ",\"claimed.kh\\u0069en.source\":\"s\",\"a\":{\"khien.source\":1},\"khienx\":\"khien.source\"}" },
+		{ STR("{\"khien.id\":\"i\"}"), STR("other"),
+		  FRONT "\"khien.id\":\"other\"," ROUND ",\"claimed.khien.id\":\"i\"}" },
+		{ STR("{\"khien.id\" : \"i\",\"khien.id\":\"j\",\"khien.format\":[]}"), STR(""),
+		  FRONT ROUND ",\"khien.id\" : \"i\",\"claimed.khien.id\":\"j\",\"claimed.khien.format\":[]}" },
+		{ STR("{\"khien\":{\"id\":7}}"), STR(""),
+		  FRONT "\"khien.id\":\"7\"," ROUND ",\"claimed.khien\":{\"id\":7}}" },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct sealed s = seal(e, "json", cases[i].record, (struct envelope_around){ .id = cases[i].id }),
+		              again = { 0 };
+		assert_int_equal(s.code, 0);
+		assert_string_equal(s.json.p, cases[i].json);
+		/* exported and taken in again it is the same */
+		const struct envelope_around around = { .format = &intake_json, .received = NOW + 5 };
+		assert_int_equal(envelope_seal(e, str_from(s.json.p), &around, &again.json, &again.row, &again.err), 0);
+		assert_true(str_eq(buf_str(&again.json), str_from(s.json.p)));
+		buf_free(&again.json);
+		buf_free(&s.json);
+	}
+	struct sealed s = seal(e, "kv", STR("a=1 khien.source=s khien.id=i khien.received=1 event.original=nothing"),
+	                       (struct envelope_around){ 0 });
+	assert_int_equal(s.code, 0);
+	assert_int_equal(s.row.id.n, 0);
+	assert_non_null(strstr(s.json.p, ROUND ",\"khien.format\":\"kv\",\"event.original\":\"a=1 "));
+	assert_non_null(strstr(s.json.p, "\"claimed.khien.source\":\"s\",\"claimed.khien.id\":\"i\","));
+	assert_non_null(strstr(s.json.p, "\"claimed.event.original\":\"nothing\"}"));
+	buf_free(&s.json);
 }
 
 static void test_what_the_store_is_told(void **state)
@@ -257,6 +304,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_json_stays_as_it_came),
+		cmocka_unit_test(test_claims),
 		cmocka_unit_test(test_what_the_store_is_told),
 		cmocka_unit_test(test_text),
 		cmocka_unit_test(test_refused),

@@ -210,6 +210,9 @@ static int open_socket(const struct opener_item *item, struct err *err)
 		close(fd);
 		return code;
 	}
+	/* who has it only listens: nothing can be sent from it, to anybody. Linux does so, and says ENOTCONN all the same */
+	if (udp)
+		shutdown(fd, SHUT_WR);
 	return fd;
 }
 

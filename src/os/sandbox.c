@@ -4,6 +4,8 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <pwd.h>
 #include <seccomp.h>
 #include <stdio.h>
@@ -11,6 +13,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -58,10 +61,8 @@ static const int allowed[] = {
 
 /* SANDBOX_SERVE: sockets that are there, and those that accept() gives. */
 static const int to_serve[] = {
-	SCMP_SYS(sendto),     SCMP_SYS(sendmsg),         SCMP_SYS(shutdown),    SCMP_SYS(getsockopt),
-	SCMP_SYS(setsockopt), SCMP_SYS(getpeername),     SCMP_SYS(getsockname), SCMP_SYS(accept),
-	SCMP_SYS(fcntl),      SCMP_SYS(sendfile),        SCMP_SYS(eventfd2),    SCMP_SYS(epoll_create1),
-	SCMP_SYS(getrusage),  SCMP_SYS(timerfd_settime),
+	SCMP_SYS(shutdown), SCMP_SYS(getsockopt), SCMP_SYS(getpeername),     SCMP_SYS(getsockname),
+	SCMP_SYS(accept),   SCMP_SYS(getrusage),  SCMP_SYS(timerfd_settime),
 };
 
 /* SANDBOX_FILES: Landlock says which. */
@@ -92,11 +93,29 @@ static int add_calls(scmp_filter_ctx f, uint32_t action, const int *calls, size_
 	return code;
 }
 
+/* SANDBOX_SERVE: answers are sent and put together, and nobody new is spoken to: a listening socket that was shut would
+ * connect with its first bytes (TCP Fast Open). Of the options those that say when segments go out. */
+static int add_serving(scmp_filter_ctx f)
+{
+	int code = add_calls(f, SCMP_ACT_ALLOW, to_serve, ARRAY_LEN(to_serve));
+	const struct scmp_arg_cmp no_connecting = SCMP_A2(SCMP_CMP_MASKED_EQ, MSG_FASTOPEN, 0);
+	if (!code)
+		code = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(sendmsg), 1, no_connecting);
+	static const unsigned long options[] = { TCP_NODELAY, TCP_CORK };
+	for (size_t i = 0; i < ARRAY_LEN(options) && !code; i++) {
+		const struct scmp_arg_cmp of_tcp = SCMP_A1(SCMP_CMP_EQ, IPPROTO_TCP, 0);
+		const struct scmp_arg_cmp option = SCMP_A2(SCMP_CMP_EQ, options[i], 0);
+		code = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(setsockopt), 2, of_tcp, option);
+	}
+	const struct scmp_arg_cmp set_flags = SCMP_A1(SCMP_CMP_EQ, F_SETFL, 0);
+	return code ? code : seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1, set_flags);
+}
+
 static int add_rules(scmp_filter_ctx f, unsigned may)
 {
 	int code = add_calls(f, SCMP_ACT_ALLOW, allowed, ARRAY_LEN(allowed));
 	if (!code && may & SANDBOX_SERVE)
-		code = add_calls(f, SCMP_ACT_ALLOW, to_serve, ARRAY_LEN(to_serve));
+		code = add_serving(f);
 	if (!code && may & SANDBOX_FILES)
 		code = add_calls(f, SCMP_ACT_ALLOW, to_keep, ARRAY_LEN(to_keep));
 	else if (!code)

@@ -1,11 +1,9 @@
 /* Its layers one by one: together the stricter one hides the other. */
 #include "os/sandbox.c" /* NOLINT(bugprone-suspicious-include) */
 
-#include <netinet/in.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -204,6 +202,63 @@ static void test_root_that_stays(void **state)
 	assert_true(inside_of(&config, no_capabilities) != 1);
 }
 
+/* A listening socket, made before. */
+static int listener;
+
+static int serves(const struct sandbox_report *report)
+{
+	const int on = 1;
+	struct msghdr empty = { 0 };
+	if (setsockopt(listener, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) || fcntl(listener, F_SETFL, O_NONBLOCK) ||
+	    accept4(listener, NULL, NULL, 0) >= 0 || errno != EAGAIN)
+		return 1;
+	return sendmsg(listener, &empty, MSG_NOSIGNAL) < 0 && send(listener, "", 1, MSG_NOSIGNAL) < 0 ? 0 : 2;
+}
+
+/* A new connection by way of an old socket. */
+static int connects(const struct sandbox_report *report)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET,
+		                  .sin_port = htons(9),
+		                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct msghdr msg = { .msg_name = &to, .msg_namelen = sizeof(to) };
+	shutdown(listener, SHUT_RDWR);
+	return sendmsg(listener, &msg, MSG_NOSIGNAL | MSG_FASTOPEN) < 0 ? errno : 0;
+}
+
+static int sends_to(const struct sandbox_report *report)
+{
+	const struct sockaddr_in to = { .sin_family = AF_INET };
+	return sendto(listener, "", 1, MSG_NOSIGNAL, (const struct sockaddr *)&to, sizeof(to)) < 0 ? errno : 0;
+}
+
+static int owns(const struct sandbox_report *report)
+{
+	return fcntl(listener, F_SETOWN, getpid());
+}
+
+static int filters(const struct sandbox_report *report)
+{
+	const int on = 1;
+	return setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+}
+
+static void test_serving(void **state)
+{
+	const struct sandbox_config config = { .user = "nobody", .may = SANDBOX_SERVE };
+	int on = inside_of(&config, layers);
+	listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_true(listener >= 0 && !listen(listener, 1));
+	assert_int_equal(inside_of(&config, serves), 0);
+	if (!(on & 1 << SANDBOX_SECCOMP))
+		skip_because("a sanitizer's build, or not permitted here");
+	assert_int_equal(inside_of(&config, connects), -SIGSYS);
+	assert_int_equal(inside_of(&config, sends_to), -SIGSYS);
+	assert_int_equal(inside_of(&config, owns), -SIGSYS);
+	assert_int_equal(inside_of(&config, filters), -SIGSYS);
+	close(listener);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -215,6 +270,7 @@ int main(void)
 		cmocka_unit_test(test_work_goes_on),
 		cmocka_unit_test(test_files_of_its_own),
 		cmocka_unit_test(test_root_that_stays),
+		cmocka_unit_test(test_serving),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -22,8 +22,8 @@ int state_told(const struct state *s, int code, struct err *err)
 	case -EBADMSG:
 		return err_set(
 		        err, code,
-		        "%s/state.db is damaged: %.200s. Stop the hub, move the folder aside and put a backup in "
-		        "its place: khien hub restore",
+		        "%s/state.db is damaged: %.200s. The hub, started anew, keeps what can be read of it; the "
+		        "rest is in a backup: khien hub restore",
 		        s->dir, why.text);
 	case -EBUSY: return err_set(err, code, "%s/state.db is in use by another khien: try again in a moment", s->dir);
 	case -ENOSPC: return err_set(err, code, "%s/state.db: the disk is full: nothing was changed", s->dir);

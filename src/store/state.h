@@ -26,6 +26,19 @@ struct state_config {
  */
 int state_open(struct state **ret, const struct state_config *config, int *migrated_from, struct err *err);
 void state_close(struct state *s);
+
+/*
+ * What state_open() said -EBADMSG of is set aside as state.db.damaged-N, and a new one made with the tokens that
+ * state_keep() wrote (else those that can be read), and with the alerts that can be read, newest first, for a second.
+ */
+struct state_mended {
+	char aside[64]; /* its name now */
+	uint64_t tokens, alerts;
+};
+int state_mend(const struct state_config *config, struct state_mended *ret, struct err *err);
+/* Writes the tokens into a file of their own (tokens.kept), unless they are the same as the last time. */
+int state_keep(struct state *s, struct err *err);
+
 /* Grows whenever any process changed the file. */
 uint64_t state_version(struct state *s);
 
@@ -80,8 +93,11 @@ int state_alert_add(struct state *s, const struct alert_row *a, bool *added, str
 /* Newest first; since: event time; limit 0: all. fn returns non-zero to stop, which is returned. */
 int state_alerts(struct state *s, int64_t since, uint64_t limit, int (*fn)(void *arg, const struct alert_row *a),
                  void *arg, struct err *err);
-/* All but the `keep` that were added last go, some 1000 a call. */
-int state_alerts_trim(struct state *s, uint64_t keep, uint64_t *removed, struct err *err);
+/*
+ * All but the `keep` that were added last go, some 1000 a call, the oldest first; also of those some while all of
+ * state.db has more than so many bytes in use (0: any number).
+ */
+int state_alerts_trim(struct state *s, uint64_t keep, uint64_t bytes, uint64_t *removed, struct err *err);
 /*
  * Many changes as one transaction; a change that fails leaves the others. -ECANCELED: none of them is kept, after an
  * error of the disk. state_close() without it gives them up.

@@ -67,16 +67,19 @@ int state_alerts(struct state *s, int64_t since, uint64_t limit, int (*fn)(void 
 	return stop ? stop : state_told(s, code, err);
 }
 
-int state_alerts_trim(struct state *s, uint64_t keep, uint64_t *removed, struct err *err)
+int state_alerts_trim(struct state *s, uint64_t keep, uint64_t bytes, uint64_t *removed, struct err *err)
 {
 	/* the oldest first, a bounded number at a time: the table is not locked for long */
-	static const char sql[] = "DELETE FROM alert WHERE number IN (SELECT number FROM alert"
-	                          " WHERE number <= (SELECT max(number) FROM alert) - ?1 ORDER BY number LIMIT 1000)";
+	static const char sql[] =
+	        "DELETE FROM alert WHERE number IN (SELECT number FROM alert WHERE number <="
+	        " (SELECT max(number) FROM alert) - ?1 OR (SELECT (page_count - freelist_count) * page_size > ?2"
+	        " FROM pragma_page_count, pragma_freelist_count, pragma_page_size) ORDER BY number LIMIT 1000)";
 	sqlite3_stmt *st;
 	int code = sqlite_prepare(s->db, &st, sql, err);
 	if (code)
 		return state_told(s, code, err);
 	sqlite3_bind_int64(st, 1, keep < INT64_MAX ? (int64_t)keep : INT64_MAX);
+	sqlite3_bind_int64(st, 2, bytes && bytes < INT64_MAX ? (int64_t)bytes : INT64_MAX);
 	code = sqlite_step(st, err);
 	sqlite3_finalize(st);
 	if (!code)

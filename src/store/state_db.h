@@ -13,6 +13,7 @@ struct state {
 	sqlite3_stmt *add_alert, *data_version; /* prepared when first needed */
 	uint64_t version;                       /* see state_version() */
 	int64_t seen_version, seen_changes;
+	unsigned char kept[32]; /* hash of the tokens that state_keep() wrote */
 };
 
 /* Says what SQLite's error means for the one who runs the hub, and what to do. Returns code. */
@@ -21,5 +22,7 @@ int state_told(const struct state *s, int code, struct err *err);
 int state_migrate(struct state *s, int *from, struct err *err);
 /* dir/name becomes a consistent copy, on the disk; nothing of it stays on failure. Also within a transaction. */
 int state_copy(const struct state *s, const char *dir, const char *name, struct err *err);
+/* A token as it was made. -EEXIST, -E2BIG as of state_token_add(). */
+int state_token_put(struct state *s, const struct token *t, struct err *err);
 
 #endif

@@ -160,7 +160,7 @@ static void test_alerts_trim(void **state)
 	struct state *s = opened();
 	char id[16];
 	uint64_t removed, passes = 0;
-	assert_int_equal(state_alerts_trim(s, 3, &removed, NULL), 0);
+	assert_int_equal(state_alerts_trim(s, 3, 0, &removed, NULL), 0);
 	assert_int_equal(removed, 0);
 	assert_int_equal(state_begin(s, NULL), 0);
 	for (int i = 0; i < 2500; i++) {
@@ -170,11 +170,25 @@ static void test_alerts_trim(void **state)
 	assert_int_equal(state_commit(s, NULL), 0);
 	do {
 		passes++;
-		assert_int_equal(state_alerts_trim(s, 3, &removed, NULL), 0);
+		assert_int_equal(state_alerts_trim(s, 3, 0, &removed, NULL), 0);
 		assert_true(removed <= 1000);
 	} while (removed);
 	assert_int_equal(passes, 4);
 	assert_string_equal(alerts_of(s, 0, 0).text, "249724982499");
+	/* the oldest go for room, too */
+	static const char json[10000] = { [0 ... 9999] = 'x' };
+	for (int i = 0; i < 2000; i++) {
+		bool added;
+		snprintf(id, sizeof(id), "a%d", i);
+		const struct alert_row a = { .id = str_from(id), .time = 1, .json = { json, sizeof(json) } };
+		assert_int_equal(state_alert_add(s, &a, &added, NULL), 0);
+	}
+	assert_int_equal(state_alerts_trim(s, 1000000, 30 << 20, &removed, NULL), 0);
+	assert_int_equal(removed, 0);
+	assert_int_equal(state_alerts_trim(s, 1000000, 15 << 20, &removed, NULL), 0);
+	assert_int_equal(removed, 1000);
+	assert_int_equal(state_alerts_trim(s, 1000000, 15 << 20, &removed, NULL), 0);
+	assert_int_equal(removed, 0);
 	state_close(s);
 }
 

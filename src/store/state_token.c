@@ -36,7 +36,7 @@ static bool is_name(struct str name)
 	return name.n && name.n <= TOKEN_NAME && utf8_valid(name);
 }
 
-static int insert(struct state *s, const struct token *t, struct err *err)
+int state_token_put(struct state *s, const struct token *t, struct err *err)
 {
 	static const char sql[] = "INSERT INTO token (id, hash, scopes, name, made, expires)"
 	                          " SELECT ?1, ?2, ?3, ?4, ?5, ?6 WHERE (SELECT count(*) FROM token) < ?7";
@@ -75,7 +75,7 @@ int state_token_add(struct state *s, const char *name, uint32_t scopes, int64_t 
 	make_id(t.id);
 	make_secret(secret);
 	token_hash(t.hash, str_from(secret));
-	int code = insert(s, &t, err);
+	int code = state_token_put(s, &t, err);
 	if (!code)
 		snprintf(text, size, "%s.%s", t.id, secret);
 	sodium_memzero(secret, sizeof(secret));

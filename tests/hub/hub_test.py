@@ -126,14 +126,15 @@ class Alerts(unittest.TestCase):
     def test_many_large_ones(self):
         """More in alerts than the processes hold for each other: all are told, the hub goes on, and starts again."""
         rule = "title: Rule {0}\nid: 00000000-0000-4000-8000-0000000001{0:02}\nlevel: low\n" \
-               "logsource: {{category: test}}\ndetection:\n  s: {{big: '*x*'}}\n  condition: s\n"
+               "logsource: {{product: linux, service: sshd}}\ndetection:\n  s: {{big: '*x*'}}\n  condition: s\n"
         with harness.Scratch() as scratch:
             rules = scratch.write("many.yml", "---\n".join(rule.format(i) for i in range(80)))
             ports = None
             for turn in range(2):
                 with Hub(scratch, "--rules", rules, ports=ports) as hub:
                     ports = hub.ports
-                    self.assertEqual(hub.post([{"big": "x" * 900000, "host.name": f"h{turn}"}], hub.token(f"t{turn}"))[0], 200)
+                    event = {"big": "x" * 900000, "host.name": f"h{turn}", "process.name": "sshd"}
+                    self.assertEqual(hub.post([event], hub.token(f"t{turn}"))[0], 200)
                     titles = {hub.next_alert()["alert"]["rule"]["title"] for _ in range(80)}
                     self.assertEqual(len(titles), 80)
                     self.assertEqual(hub.post([{"mark": "after"}], hub.token(f"u{turn}"))[0], 200)

@@ -111,6 +111,21 @@ static inline struct str chunk_text(const struct chunk_values *v, uint32_t i)
 	return (struct str){ v->bytes + from, v->ends[i] - from };
 }
 
+/*
+ * What a value may hold or not, asked of texts. With `text` (n > 0; its escapes undone, small ASCII letters) it holds for
+ * no value in which this doesn't stand, cases of ASCII alike; and for a value when it holds for a part of it whose ends
+ * are no ends within words (store/bloom.h). So parts of texts may be asked instead of texts.
+ */
+struct chunk_question {
+	struct str text;
+	/* Sets hit[i] to 1 where it holds for text i of `texts`; `plain`: their escapes are undone already. */
+	int (*ask)(void *arg, const struct chunk_values *texts, bool plain, uint8_t *hit, struct err *err);
+	void *arg;
+};
+/* Sets the bits of rows in which the question holds for a value of the column. Leaves texts undecoded where it can. */
+int chunk_search(struct chunk *b, uint32_t column, const struct chunk_question *q, uint64_t rows[CHUNK_ROWS / 64],
+                 struct err *err);
+
 /* The JSON of one row, byte for byte as it was added, appended to `out`. Decodes all columns on first use. */
 int chunk_json(struct chunk *b, uint32_t row, struct buf *out, struct err *err);
 /* The whole block's checksums. */

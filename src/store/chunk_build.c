@@ -46,7 +46,7 @@ int chunk_builder_new(struct chunk_builder **ret, struct err *err)
 	b->scalars = malloc(CHUNK_VALUES * sizeof(*b->scalars));
 	b->sorted = malloc(CHUNK_VALUES * sizeof(*b->sorted));
 	b->put.zstd = ZSTD_createCCtx();
-	b->text.max = b->packed.max = CHUNK_RAW_MAX;
+	b->text.max = b->packed.max = CHUNK_RAW_MAX + COPY_SLACK;
 	b->shape.max = CHUNK_RAW_MAX * 2u;
 	b->put.out.max = b->data.max = CHUNK_RAW_MAX * 4u;
 	if (!r && (!b->scalars || !b->sorted || !b->put.zstd))
@@ -97,7 +97,10 @@ static void on_scalar(void *ctx, uint32_t tag, struct str text, enum json_type t
 	}
 	size_t between = (size_t)(text.p - b->done);
 	char *to = b->shape.p + b->shape.n;
-	memcpy(to, b->done, between);
+	if (b->done + COPY_SLACK <= b->json.p + b->json.n)
+		copy_short(to, b->done, between);
+	else
+		memcpy(to, b->done, between);
 	to[between] = SHAPE_SLOT;
 	b->shape.n += between + 1;
 	b->done = text.p + text.n;
@@ -116,16 +119,20 @@ static int no_room(const struct chunk_builder *b, struct err *err)
 int chunk_add(struct chunk_builder *b, int64_t time, struct str json, struct err *err)
 {
 	static const struct json_visitor visitor = { on_member, on_scalar };
+	enum { AHEAD = 2048 };
 	if (b->n_rows == CHUNK_ROWS || json.n > CHUNK_RAW_MAX - b->text.n)
 		return no_room(b, err);
 	b->shape.n = b->nodes.n = 0;
 	/* A scalar takes two bytes of JSON with what parts it from the next. */
 	const size_t most = json.n / 2 + 1 < CHUNK_VALUES ? json.n / 2 + 1 : CHUNK_VALUES;
-	if (!buf_room(&b->shape, json.n + most) || !buf_room(&b->nodes, most * sizeof(uint32_t)) ||
-	    !buf_room(&b->text, json.n)) {
+	if (!buf_room(&b->shape, json.n + most + COPY_SLACK) || !buf_room(&b->nodes, most * sizeof(uint32_t)) ||
+	    !buf_room(&b->text, json.n + COPY_SLACK)) {
 		b->shape.failed = b->nodes.failed = b->text.failed = false;
 		return err_set(err, -ENOMEM, "no memory to pack events");
 	}
+	/* It comes from afar, more often than not. */
+	for (size_t i = 0; i < json.n && i < AHEAD; i += 64)
+		__builtin_prefetch(json.p + i);
 	struct str trimmed = str_trim(json);
 	if (!trimmed.n || trimmed.p[0] != '{')
 		return err_set(err, -EBADMSG, "not a JSON object");
@@ -219,9 +226,9 @@ static void pack(struct chunk_builder *b, struct chunk_scalar *v, uint32_t n)
 	for (uint32_t i = 0; i < n; i++) {
 		if (i + AHEAD < n)
 			__builtin_prefetch(b->text.p + v[i + AHEAD].at);
-		memcpy(to, b->text.p + v[i].at, v[i].n);
+		char *end = copy_short(to, b->text.p + v[i].at, v[i].n);
 		v[i].at = (uint32_t)(to - b->packed.p);
-		to += v[i].n;
+		to = end;
 	}
 	b->packed.n = (size_t)(to - b->packed.p);
 }
@@ -272,7 +279,7 @@ static bool order_columns(struct chunk_builder *b, uint32_t rank[CHUNK_COLUMNS],
 	p->columns = put_room(p, &p->arena, all + 1, sizeof(*p->columns));
 	b->packed.n = 0;
 	b->packed.failed = false;
-	if (!sums || !p->columns || !buf_room(&b->packed, b->text.n)) {
+	if (!sums || !p->columns || !buf_room(&b->packed, b->text.n + COPY_SLACK)) {
 		p->failed = true;
 		return false;
 	}

@@ -24,6 +24,8 @@ enum { COLUMN_DEPTH = 4, VALUES_DEPTH = 6 };
 struct word_set {
 	uint64_t *slots; /* 0: free */
 	size_t size, n;
+	uint64_t waiting[16]; /* hashes on their way into slots, which are being fetched */
+	uint32_t n_waiting;
 	struct buf plain; /* a value, its escapes undone */
 	uint64_t seed;    /* odd: of places in slots, so that nobody can choose words that collide */
 	bool escapes;     /* values may have some; set by who knows better */
@@ -36,7 +38,7 @@ void chunk_words_add(struct word_set *w, struct str value); /* all words of it *
 /* Whether a text has an escape that stands for a letter, or before letters that are none of a word's. */
 bool chunk_words_escaped(struct str text);
 /* Into out: the filter. */
-void chunk_words_filter(const struct word_set *w, struct buf *out);
+void chunk_words_filter(struct word_set *w, struct buf *out);
 
 /* A scalar of a block: where its text stands in the JSON of all rows, and in which row. */
 struct chunk_scalar {
@@ -70,6 +72,19 @@ struct put {
 	bool in_layout;             /* it is parts of texts that are written */
 	bool failed;                /* no memory for one of them */
 };
+
+/* Bytes that copy_short() may touch behind both texts. */
+enum { COPY_SLACK = 32 };
+
+/* memcpy for texts that are mostly short; what is behind the copy. */
+static inline char *copy_short(char *to, const char *from, size_t n)
+{
+	if (__builtin_expect(n <= COPY_SLACK, 1))
+		memcpy(to, from, COPY_SLACK);
+	else
+		memcpy(to, from, n);
+	return to + n;
+}
 
 /* n > 0 elements of `size` bytes from one of the two arenas, or NULL and `failed`. */
 void *put_room(struct put *p, struct arena *a, size_t n, size_t size);
@@ -177,7 +192,7 @@ bool take_other(struct take *t, uint32_t column, struct chunk_values *ret, bool 
 const int64_t *take_times(struct take *t); /* of all rows, or NULL */
 
 /* Bytes that may be touched behind any that were decoded, and behind a part. */
-enum { TAKE_SLACK = 16 };
+enum { TAKE_SLACK = COPY_SLACK };
 
 /* n elements of `size` bytes from the arena, or NULL and `bad`. */
 void *take_room(struct take *t, size_t n, size_t size);
@@ -193,6 +208,10 @@ int64_t *take_integers(struct take *t, size_t n);
 /* n > 0 values, all but `rows` of *ret. */
 void take_values(struct take *t, uint32_t n, struct chunk_values *ret);
 void take_numbers(struct take *t, uint32_t n, struct chunk_values *ret);
+/* The different texts of n > 0 values that are a dictionary; false, and nothing was taken: they aren't. */
+bool take_dictionary_texts(struct take *t, uint32_t n, struct chunk_values *ret);
+/* False where values that begin here, and are not taken, hold no such text for sure: they are numbers. */
+bool take_may_hold(const struct take *t, struct str text);
 void take_hex(struct take *t, uint32_t n, struct chunk_values *ret);
 void take_layouts(struct take *t, uint32_t n, struct chunk_values *ret);
 

@@ -327,3 +327,18 @@ void take_values(struct take *t, uint32_t n, struct chunk_values *ret)
 	take[coding](t, n, ret);
 	t->depth--;
 }
+
+bool take_dictionary_texts(struct take *t, uint32_t n, struct chunk_values *ret)
+{
+	struct take own = *t;
+	uint64_t coding = take_count(&own, CODINGS - 1);
+	uint32_t n_texts = (uint32_t)take_count(&own, n);
+	if (own.bad || coding != CODING_DICTIONARY || !n_texts)
+		return false;
+	own.depth++;
+	take_values(&own, n_texts, ret);
+	if (own.bad)
+		return false;
+	*t = own;
+	return true;
+}

@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 
 #include <cmocka.h>
 
@@ -161,6 +162,78 @@ static void check_column(struct fixture *f, const struct value *v, size_t n)
 	}
 }
 
+/* --- searching --- */
+
+struct sought {
+	struct str text; /* small letters */
+	bool word;       /* only where it is no part of a longer word */
+};
+
+static bool within_word(struct str value, size_t at)
+{
+	return at && at < value.n && bloom_is_word((unsigned char)value.p[at - 1]) &&
+	       bloom_is_word((unsigned char)value.p[at]);
+}
+
+static bool holds(const struct sought *s, struct str value)
+{
+	for (size_t i = 0; i + s->text.n <= value.n; i++)
+		if (!strncasecmp(value.p + i, s->text.p, s->text.n) &&
+		    !(s->word && (within_word(value, i) || within_word(value, i + s->text.n))))
+			return true;
+	return false;
+}
+
+static struct str unescaped(struct fixture *f, struct str text)
+{
+	char *to = arena_alloc(&f->arena, text.n + JSON_UNESCAPE_ROOM);
+	return (struct str){ to, json_kernel()->unescape(to, text) };
+}
+
+static int ask_texts(void *arg, const struct chunk_values *texts, bool plain, uint8_t *hit, struct err *err)
+{
+	char room[4096];
+	for (uint32_t i = 0; i < texts->n_texts; i++) {
+		struct str text = chunk_text(texts, i);
+		if (!plain && memchr(text.p, '\\', text.n)) {
+			char *to =
+			        text.n + JSON_UNESCAPE_ROOM < sizeof(room) ? room : malloc(text.n + JSON_UNESCAPE_ROOM);
+			hit[i] = holds(arg, (struct str){ to, json_kernel()->unescape(to, text) });
+			if (to != room)
+				free(to);
+		} else {
+			hit[i] = holds(arg, text);
+		}
+	}
+	return 0;
+}
+
+/* Rows with some piece of one of a path's values are just those that have it. No other column was decoded before. */
+static void check_search(struct fixture *f, const struct value *v, size_t n)
+{
+	for (uint32_t round = 0; round < 8; round++) {
+		uint64_t rows[CHUNK_ROWS / 64] = { 0 }, right[CHUNK_ROWS / 64] = { 0 };
+		struct str text = unescaped(f, v[below(f, (uint32_t)n)].text);
+		size_t at = below(f, (uint32_t)text.n + 1), most = text.n - at < 24 ? text.n - at : 24;
+		struct sought s = { str_sub(text, at, 1 + below(f, (uint32_t)most + 1)), below(f, 4) == 0 };
+		struct chunk_question q = { .ask = ask_texts, .arg = &s };
+		if (!s.text.n || memchr(s.text.p, 0, s.text.n))
+			continue;
+		for (size_t i = 0; i < s.text.n; i++)
+			((char *)s.text.p)[i] =
+			        (char)(text.p[at + i] >= 'A' && text.p[at + i] <= 'Z' ? text.p[at + i] | 32
+			                                                              : text.p[at + i]);
+		q.text = s.text;
+		if (round % 2) /* with nothing read before */
+			assert_int_equal(chunk_open(f->reader, f->sealed.data.n, read_memory, &f->sealed.data, &f->err),
+			                 0);
+		assert_int_equal(chunk_search(f->reader, chunk_column(f->reader, v->path), &q, rows, &f->err), 0);
+		for (size_t i = 0; i < n; i++)
+			right[v[i].row / 64] |= (uint64_t)holds(&s, unescaped(f, v[i].text)) << v[i].row % 64;
+		assert_memory_equal(rows, right, sizeof(rows));
+	}
+}
+
 static void check_times(struct fixture *f)
 {
 	const int64_t *times;
@@ -218,6 +291,8 @@ static void check(struct fixture *f)
 	for (size_t i = 0, n; i < f->n_values; i += n) {
 		for (n = 1; i + n < f->n_values && str_eq(f->values[i].path, f->values[i + n].path);)
 			n++;
+		if (n > 1 && f->n_values < 200000)
+			check_search(f, f->values + i, n);
 		check_column(f, f->values + i, n);
 	}
 	size_t all = 0;

@@ -18,7 +18,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#define CHUNK_MAGIC "khchunk\1" /* the last byte is the version */
+#define CHUNK_MAGIC "khchunk\2" /* the last byte is the version */
 
 enum { HEAD_SUM = 32, HEAD_SIZE = 40, PART_ENTRY = 12 };
 enum { PART_SHAPES, PART_TIMES, PART_COLUMNS };

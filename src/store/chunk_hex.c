@@ -6,7 +6,7 @@
 
 enum { HEX_MAX = 256, HEX_MIN = 6 /* digits */ };
 
-enum { IS_DIGIT = 0x10, IS_SMALL = 0x20, IS_CAPITAL = 0x40 };
+enum { IS_DIGIT = 0x10, IS_SMALL = 0x20, IS_CAPITAL = 0x40, IS_OTHER = 0x80 };
 
 /* By byte: what it is, and its value below. */
 static const uint8_t hex[256] = {
@@ -18,33 +18,41 @@ static const uint8_t hex[256] = {
 	['E'] = IS_CAPITAL | 14, ['F'] = IS_CAPITAL | 15,
 };
 
+static bool has_others(const uint8_t *differ, const uint8_t *kinds, size_t n)
+{
+	for (size_t k = 0; k < n; k++)
+		if (differ[k] && kinds[k] & IS_OTHER)
+			return true;
+	return false;
+}
+
 /* Where the digits are, into `places`, in order; their number, or 0: not such values. */
 static uint32_t find_places(const struct put *p, const struct chunk_scalar *v, uint32_t n, uint8_t places[HEX_MAX],
                             bool *capital)
 {
 	struct str first = put_text(p, &v[0]);
 	uint8_t differ[HEX_MAX] = { 0 }, kinds[HEX_MAX] = { 0 }, all = 0;
+	enum { EARLY = 16 };
 	if (first.n < HEX_MIN || first.n > HEX_MAX)
 		return 0;
 	for (uint32_t i = 0; i < n; i++) {
 		if (v[i].n != first.n)
 			return 0;
 		const char *text = p->text + v[i].at;
-		unsigned other = 0;
 		for (size_t k = 0; k < first.n; k++) {
+			uint8_t kind = hex[(unsigned char)text[k]];
 			differ[k] |= (uint8_t)(text[k] ^ first.p[k]);
-			kinds[k] |= hex[(unsigned char)text[k]];
-			other |= differ[k] && !hex[(unsigned char)text[k]];
+			kinds[k] |= kind ? kind : IS_OTHER;
 		}
-		if (other)
+		if (i % EARLY == 1 && has_others(differ, kinds, first.n))
 			return 0;
 	}
+	if (has_others(differ, kinds, first.n))
+		return 0;
 	uint32_t n_places = 0;
 	for (size_t k = 0; k < first.n; k++) {
 		if (!differ[k])
 			continue;
-		if (!hex[(unsigned char)first.p[k]])
-			return 0;
 		all |= kinds[k];
 		places[n_places++] = (uint8_t)k;
 	}

@@ -10,21 +10,13 @@
  * Words are those of store/bloom.h: marks replace whole ones, so that a text's words are those of its parts. (Where
  * only the text with its escapes undone shows what its words are, they are added for themselves.)
  */
+#include "store/chunk_layout.h"
 #include "store/bloom.h"
-#include "store/chunk_codec.h"
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-enum {
-	MARK_VARIABLE = 1,
-	MARK_REFERENCE = 2,
-	REFERENCES = 12,
-	REFERENCE_MIN = 3,
-	REFERENCE_MAX = 512 /* bytes of a text */
-};
-enum { LAYOUTS = 2048, OFTEN = 32 /* uses of a layout from which on its variables are columns of their own */ };
-enum { TEXT_MAX = 8192 /* bytes of a text; longer ones are one variable */ };
+enum { REFERENCE_MIN = 3, REFERENCE_MAX = 512 /* bytes of a text */ };
 
 struct layout {
 	uint32_t hash, at, n;
@@ -35,11 +27,11 @@ struct layout {
 struct layouts {
 	struct put *put;
 	uint32_t references[REFERENCES], n_references; /* columns */
-	uint16_t begins[256];                          /* by byte: which references' texts begin with it, in this row */
+	uint16_t begins[REFERENCE_MIN][256];           /* by byte: which references' texts have it there, in this row */
 	struct str texts[REFERENCES];                  /* of the references in this row */
 	struct layout *all;
 	uint32_t n, most, *slots, n_slots; /* hash table: a layout and 1 */
-	char *text;                        /* of all layouts, TEXT_MAX free behind them */
+	char *text;                        /* of all layouts, LAYOUT_MAX free behind them */
 	uint32_t text_n, text_room;
 	uint32_t *layout_of; /* of each value */
 	struct chunk_scalar *variables;
@@ -52,7 +44,7 @@ struct layouts {
 static bool stands_in(struct str text, struct str part)
 {
 	const char *p = text.p, *const end = text.p + text.n;
-	if (part.n < REFERENCE_MIN || part.n > REFERENCE_MAX || text.n > TEXT_MAX)
+	if (part.n < REFERENCE_MIN || part.n > REFERENCE_MAX || text.n > LAYOUT_MAX)
 		return false;
 	for (int tries = 4; tries && (p = memmem(p, (size_t)(end - p), part.p, part.n)) != NULL; tries--, p++) {
 		const char *behind = p + part.n;
@@ -101,14 +93,23 @@ static inline bool is_digit(char c)
 	return (unsigned char)(c - '0') <= 9;
 }
 
+/* References whose first bytes stand at `at`. */
+static inline unsigned may_begin(const struct layouts *x, struct str s, size_t at)
+{
+	const unsigned char *p = (const unsigned char *)s.p + at;
+	_Static_assert(REFERENCE_MIN == 3, "bytes that are looked at");
+	return s.n - at < REFERENCE_MIN ? 0 : x->begins[0][p[0]] & x->begins[1][p[1]] & x->begins[2][p[2]];
+}
+
 /* The longest reference whose text begins at `at` and ends with a word, or REFERENCES. */
 static uint32_t reference_at(const struct layouts *x, struct str s, size_t at)
 {
 	uint32_t best = REFERENCES;
-	for (unsigned bits = x->begins[(unsigned char)s.p[at]]; bits; bits &= bits - 1) {
+	for (unsigned bits = may_begin(x, s, at); bits; bits &= bits - 1) {
 		uint32_t k = (uint32_t)__builtin_ctz(bits);
 		size_t n = x->texts[k].n;
-		if (n > s.n - at || (best < REFERENCES && n <= x->texts[best].n) || memcmp(s.p + at, x->texts[k].p, n))
+		if (n > s.n - at || (best < REFERENCES && n <= x->texts[best].n) ||
+		    !text_eq((struct str){ s.p + at, n }, x->texts[k]))
 			continue;
 		if (at + n < s.n && bloom_is_word((unsigned char)s.p[at + n - 1]) &&
 		    bloom_is_word((unsigned char)s.p[at + n]))
@@ -134,7 +135,7 @@ static size_t take_apart(struct layouts *x, const struct chunk_scalar *v, char *
 	char *const start = to;
 	for (size_t i = 0; i < s.n;) {
 		const char c = s.p[i];
-		uint32_t k = x->begins[(unsigned char)c] ? reference_at(x, s, i) : REFERENCES;
+		uint32_t k = may_begin(x, s, i) ? reference_at(x, s, i) : REFERENCES;
 		if (k < REFERENCES) {
 			*to++ = (char)(MARK_REFERENCE + k);
 			i += x->texts[k].n;
@@ -179,7 +180,7 @@ static uint32_t find_layout(struct layouts *x, size_t n, uint32_t variables)
 		if (l->hash == hash && l->n == n && !memcmp(x->text + l->at, text, n))
 			return x->slots[at] - 1;
 	}
-	if (x->n == x->most || x->text_n + n + TEXT_MAX > x->text_room)
+	if (x->n == x->most || x->text_n + n + LAYOUT_MAX > x->text_room)
 		return UINT32_MAX;
 	x->all[x->n] = (struct layout){ .hash = hash, .at = x->text_n, .n = (uint32_t)n, .variables = variables };
 	x->text_n += (uint32_t)n;
@@ -191,8 +192,8 @@ static uint32_t find_layout(struct layouts *x, size_t n, uint32_t variables)
 static void look_up(struct layouts *x, uint32_t i, uint32_t row)
 {
 	for (uint32_t k = 0; k < x->n_references; k++) {
-		if (x->texts[k].n)
-			x->begins[(unsigned char)x->texts[k].p[0]] = 0;
+		for (uint32_t b = 0; b < REFERENCE_MIN && x->texts[k].n; b++)
+			x->begins[b][(unsigned char)x->texts[k].p[b]] = 0;
 		x->texts[k].n = 0;
 	}
 	for (uint32_t k = 0; k < x->n_references; k++) {
@@ -201,7 +202,8 @@ static void look_up(struct layouts *x, uint32_t i, uint32_t row)
 		if (text.n < REFERENCE_MIN || text.n > REFERENCE_MAX)
 			continue;
 		x->texts[k] = text;
-		x->begins[(unsigned char)text.p[0]] |= (uint16_t)(1u << k);
+		for (uint32_t b = 0; b < REFERENCE_MIN; b++)
+			x->begins[b][(unsigned char)text.p[b]] |= (uint16_t)(1u << k);
 	}
 }
 
@@ -219,7 +221,7 @@ static bool find_layouts(struct layouts *x, const struct chunk_scalar *v, uint32
 		size += v[i].n;
 		if (most > x->variables_room - variables)
 			return false;
-		if (v[i].n <= TEXT_MAX) {
+		if (v[i].n <= LAYOUT_MAX) {
 			look_up(x, i, v[i].row);
 			size_t got = take_apart(x, &v[i], x->text + x->text_n, &escaped);
 			l = find_layout(x, got, x->n_variables - variables);
@@ -242,6 +244,26 @@ static bool find_layouts(struct layouts *x, const struct chunk_scalar *v, uint32
 			return false;
 	}
 	return x->size < size - size / 8;
+}
+
+/* Values, with their stored size, and whether they are digits, in front. */
+static void put_place(struct put *p, const struct chunk_scalar *v, uint32_t n)
+{
+	const size_t at = p->out.n;
+	bool digits = true;
+	for (uint32_t i = 0; i < n && digits; i++)
+		for (uint32_t k = 0; k < v[i].n; k++)
+			digits &= is_digit(p->text[v[i].at + k]);
+	put_values(p, v, n);
+	const size_t end = p->out.n, size = end - at;
+	put_varint(p, size << 1 | digits);
+	char length[10];
+	const size_t n_length = p->out.n - end;
+	if (p->out.failed)
+		return;
+	memcpy(length, p->out.p + end, n_length);
+	memmove(p->out.p + at + n_length, p->out.p + at, size);
+	memcpy(p->out.p + at, length, n_length);
 }
 
 /* Variables by their place, and then each place's. The last place is that of all rare layouts. */
@@ -276,7 +298,7 @@ static void put_variables(struct layouts *x, uint32_t n)
 	}
 	for (uint32_t k = 0; k <= n_places; k++) {
 		if (end[k] > before)
-			put_values(p, sorted + before, end[k] - before);
+			put_place(p, sorted + before, end[k] - before);
 		before = end[k];
 	}
 }
@@ -290,7 +312,7 @@ static bool make_room(struct layouts *x, const struct chunk_scalar *v, uint32_t 
 	x->most = n / 8 + 1 < LAYOUTS ? n / 8 + 1 : LAYOUTS;
 	for (x->n_slots = 16; x->n_slots < x->most * 2;)
 		x->n_slots *= 2;
-	x->text_room = (x->most < 256 ? 256 : x->most) * 256 + 2 * TEXT_MAX;
+	x->text_room = (x->most < 256 ? 256 : x->most) * 256 + 2 * LAYOUT_MAX;
 	x->variables_room = (uint32_t)(size < CHUNK_VALUES ? size : CHUNK_VALUES);
 	x->all = put_room(p, &p->scratch, x->most, sizeof(*x->all));
 	x->slots = put_room(p, &p->scratch, x->n_slots, sizeof(*x->slots));
@@ -334,160 +356,4 @@ bool put_layouts(struct put *p, const struct chunk_scalar *v, uint32_t n, uint32
 	put_variables(&x, n);
 	p->in_layout = false;
 	return true;
-}
-
-/* --- reading --- */
-
-/* What changes: a reference, or the variables of a place. */
-struct source {
-	struct chunk_values values;
-	uint32_t next;
-	bool by_row;
-};
-
-/* A step of a layout: some bytes, then the next text of a source, or the end. */
-struct step {
-	uint32_t at, n;
-	uint32_t source;
-};
-
-struct unlayout {
-	struct take *take;
-	uint32_t n, n_references, n_sources;
-	const char *text;
-	uint32_t *ends;        /* of each layout, in text */
-	uint32_t *steps_begin; /* of each layout */
-	struct step *steps;
-	struct source *sources; /* references first */
-	const uint32_t *layout_of;
-};
-
-enum { NO_SOURCE = UINT32_MAX };
-
-static void take_references(struct take *t, struct unlayout *x)
-{
-	x->n_references = (uint32_t)take_count(t, REFERENCES);
-	struct source found[REFERENCES];
-	for (uint32_t k = 0; k < x->n_references && !t->bad; k++) {
-		found[k] = (struct source){ 0 };
-		take_other(t, (uint32_t)take_count(t, CHUNK_COLUMNS), &found[k].values, &found[k].by_row);
-	}
-	x->sources = NULL;
-	x->n = (uint32_t)take_count(t, LAYOUTS);
-	x->ends = take_room(t, x->n, sizeof(*x->ends));
-	uint32_t size = 0;
-	for (uint32_t l = 0; l < x->n && !t->bad; l++)
-		x->ends[l] = size += (uint32_t)take_count(t, TEXT_MAX);
-	x->text = take_stream(t, size);
-	if (t->bad)
-		return;
-	/* A source for each mark is more than enough, but for the references and the one of the rare. */
-	uint32_t marks = 0;
-	for (uint32_t i = 0; i < size; i++)
-		marks += (unsigned char)x->text[i] < ' ';
-	x->sources = take_room(t, marks + REFERENCES + 1, sizeof(*x->sources));
-	x->steps = take_room(t, marks + x->n, sizeof(*x->steps));
-	x->steps_begin = take_room(t, x->n, sizeof(*x->steps_begin));
-	if (!t->bad)
-		memcpy(x->sources, found, x->n_references * sizeof(*found));
-}
-
-/* Each layout's steps, and what is read from where: as put_variables() says. */
-static bool make_steps(struct unlayout *x, const uint32_t *uses)
-{
-	uint32_t steps = 0, at = 0;
-	uint64_t rare = 0, all = 0;
-	x->n_sources = x->n_references;
-	for (uint32_t l = 0; l < x->n; l++) {
-		x->steps_begin[l] = steps;
-		uint32_t from = at;
-		for (; at < x->ends[l]; at++) {
-			unsigned char c = (unsigned char)x->text[at];
-			uint32_t source = c - (uint32_t)MARK_REFERENCE;
-			if (c >= ' ')
-				continue;
-			if (c == MARK_VARIABLE) {
-				bool often = uses[l] >= OFTEN;
-				source = often ? x->n_sources++ : NO_SOURCE - 1;
-				rare += often ? 0 : uses[l];
-				all += uses[l];
-				if (often)
-					x->sources[source] = (struct source){ .values.n = uses[l] };
-			} else if (source >= x->n_references) {
-				return false;
-			}
-			x->steps[steps++] = (struct step){ from, at - from, source };
-			from = at + 1;
-		}
-		x->steps[steps++] = (struct step){ from, at - from, NO_SOURCE };
-	}
-	if (rare)
-		x->sources[x->n_sources++] = (struct source){ .values.n = (uint32_t)rare };
-	for (uint32_t s = 0; s < steps; s++)
-		if (x->steps[s].source == NO_SOURCE - 1)
-			x->steps[s].source = x->n_sources - 1;
-	return all <= CHUNK_VALUES;
-}
-
-/* Short texts are copied as TAKE_SLACK bytes, which both sides have room for. */
-static inline char *copy(char *to, const char *from, size_t n)
-{
-	if (__builtin_expect(n <= TAKE_SLACK, 1))
-		memcpy(to, from, TAKE_SLACK);
-	else
-		memcpy(to, from, n);
-	return to + n;
-}
-
-/* Puts the texts together; false: they are not as long as they should be. */
-static bool put_together(struct unlayout *x, uint32_t n, const uint32_t *rows, char *to, size_t size, uint32_t *ends)
-{
-	char *const start = to, *const end = to + size;
-	for (uint32_t i = 0; i < n; i++) {
-		for (const struct step *s = x->steps + x->steps_begin[x->layout_of[i]];; s++) {
-			if (s->n > (size_t)(end - to))
-				return false;
-			to = copy(to, x->text + s->at, s->n);
-			if (s->source == NO_SOURCE)
-				break;
-			struct source *from = &x->sources[s->source];
-			uint32_t k = s->source >= x->n_references ? from->next++ : from->by_row ? rows[i] : i;
-			struct str text = chunk_text(&from->values, from->values.codes ? from->values.codes[k] : k);
-			if (text.n > (size_t)(end - to))
-				return false;
-			to = copy(to, text.p, text.n);
-		}
-		ends[i] = (uint32_t)(to - start);
-	}
-	return to == end;
-}
-
-void take_layouts(struct take *t, uint32_t n, struct chunk_values *ret)
-{
-	struct unlayout x = { .take = t };
-	uint32_t size = (uint32_t)take_count(t, CHUNK_RAW_MAX);
-	take_references(t, &x);
-	x.layout_of = take_planes32(t, n, x.n ? x.n - 1 : 0);
-	uint32_t *uses = take_room(t, x.n, sizeof(*uses)), *ends = take_room(t, n, sizeof(*ends));
-	char *bytes = take_room(t, size, 1);
-	if (t->bad || !x.n) {
-		t->bad = true;
-		return;
-	}
-	memset(uses, 0, x.n * sizeof(*uses));
-	for (uint32_t i = 0; i < n; i++)
-		uses[x.layout_of[i]]++;
-	if (!make_steps(&x, uses)) {
-		t->bad = true;
-		return;
-	}
-	for (uint32_t s = x.n_references; s < x.n_sources && !t->bad; s++) {
-		uint32_t values = x.sources[s].values.n;
-		if (values)
-			take_values(t, values, &x.sources[s].values);
-	}
-	if (!t->bad && put_together(&x, n, t->rows, bytes, size, ends))
-		*ret = (struct chunk_values){ .n = n, .n_texts = n, .bytes = bytes, .ends = ends };
-	else
-		t->bad = true;
 }

@@ -404,3 +404,18 @@ void take_numbers(struct take *t, uint32_t n, struct chunk_values *ret)
 	else
 		t->bad = true;
 }
+
+bool take_may_hold(const struct take *t, struct str text)
+{
+	static const char *const bytes[FORMS] = {
+		[FORM_DECIMAL] = "0123456789-", [FORM_PADDED] = "0123456789", [FORM_ADDRESS] = "0123456789."
+	};
+	struct take own = *t;
+	uint64_t coding = take_count(&own, CODINGS - 1), form = take_count(&own, FORMS - 1);
+	if (own.bad || coding != CODING_NUMBER || !bytes[form])
+		return true;
+	for (size_t i = 0; i < text.n; i++)
+		if (!text.p[i] || !strchr(bytes[form], text.p[i]))
+			return false;
+	return true;
+}

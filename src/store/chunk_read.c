@@ -316,15 +316,13 @@ static const uint32_t *make_rows(struct chunk *b, const uint32_t *in_shapes, uin
 	return rows;
 }
 
-int chunk_load_column(struct chunk *b, struct column *c, struct err *err)
+int chunk_open_column(struct chunk *b, struct column *c, struct err *err)
 {
-	if (c->loaded)
+	if (c->take)
 		return 0;
 	int r = load_shapes(b, err);
 	if (r)
 		return r;
-	if (b->depth > COLUMN_DEPTH)
-		return chunk_damaged("a column that hangs on too many others", err);
 	const uint32_t *end = b->by_column_ends + (c - b->columns), from = c == b->columns ? 0 : end[-1];
 	const uint32_t *in = b->by_column + from;
 	uint32_t n = 0;
@@ -333,8 +331,9 @@ int chunk_load_column(struct chunk *b, struct column *c, struct err *err)
 		n += b->uses[in[k]];
 		one &= !k || in[k] != in[k - 1];
 	}
-	struct take t;
-	struct chunk_values v = { 0 };
+	struct take t, *kept = arena_alloc(&b->arena, sizeof(*kept));
+	if (!kept)
+		return chunk_no_memory(err);
 	r = n ? read_part(b, &c->part, &t, err) : chunk_damaged("a column without values", err);
 	if (r)
 		return r;
@@ -344,40 +343,73 @@ int chunk_load_column(struct chunk *b, struct column *c, struct err *err)
 	t.chunk = b;
 	t.column = (uint32_t)(c - b->columns);
 	t.n = n;
-	b->depth++;
-	take_values(&t, n, &v);
-	b->depth--;
-	r = took(&t, "a column", err);
+	if (t.p < t.end && *t.p == CODING_LAYOUT) {
+		t.p++;
+		t.depth = 1;
+		c->layouts = take_unlayout(&t, n);
+		r = took(&t, "a column", err);
+	}
+	*kept = t;
+	c->take = r ? NULL : kept;
+	return r;
+}
+
+int chunk_load_column(struct chunk *b, struct column *c, struct err *err)
+{
+	struct chunk_values v = { 0 };
+	if (c->loaded)
+		return 0;
+	if (b->depth > COLUMN_DEPTH)
+		return chunk_damaged("a column that hangs on too many others", err);
+	int r = chunk_open_column(b, c, err);
 	if (r)
 		return r;
-	v.n = n;
-	v.rows = t.rows;
+	struct take *t = c->layouts ? &c->layouts->take : c->take;
+	b->depth++;
+	if (c->layouts)
+		unlayout_texts(c->layouts, NULL, NULL, &v);
+	else
+		take_values(t, t->n, &v);
+	b->depth--;
+	r = took(t, "a column", err);
+	if (r)
+		return r;
+	v.n = t->n;
+	v.rows = t->rows;
 	c->values = v;
 	c->loaded = true;
 	return 0;
 }
 
-bool take_other(struct take *t, uint32_t column, struct chunk_values *ret, bool *by_row)
+struct column *take_open_other(struct take *t, uint32_t column, bool *by_row)
 {
 	struct chunk *b = t->chunk;
 	/* Only what is before, so that no two hang on each other; and only for a whole column, whose rows are known. */
 	if (t->bad || column >= t->column || t->depth != 1) {
 		t->bad = true;
-		return false;
+		return NULL;
 	}
-	int r = chunk_load_column(b, &b->columns[column], NULL);
-	const struct chunk_values *mine = &b->columns[column].values;
-	if (r) {
+	int r = chunk_open_column(b, &b->columns[column], NULL);
+	t->bad |= r != 0;
+	t->no_memory |= r == -ENOMEM;
+	if (r)
+		return NULL;
+	const struct take *other = b->columns[column].take;
+	*by_row = other->rows == b->every_row;
+	if (!*by_row && (other->n != t->n || memcmp(other->rows, t->rows, t->n * sizeof(*t->rows))))
 		t->bad = true;
-		t->no_memory = r == -ENOMEM;
-		return false;
-	}
-	*ret = *mine;
-	*by_row = mine->rows == b->every_row;
-	const uint32_t n = t->n;
-	if (!*by_row && (mine->n != n || memcmp(mine->rows, t->rows, n * sizeof(*t->rows))))
-		t->bad = true;
-	return !t->bad;
+	return t->bad ? NULL : &b->columns[column];
+}
+
+bool take_other(struct take *t, uint32_t column, struct chunk_values *ret, bool *by_row)
+{
+	struct column *other = take_open_other(t, column, by_row);
+	int r = other ? chunk_load_column(t->chunk, other, NULL) : -EBADMSG;
+	t->bad |= r != 0;
+	t->no_memory |= r == -ENOMEM;
+	if (!r)
+		*ret = other->values;
+	return !r;
 }
 
 const int64_t *take_times(struct take *t)

@@ -1,8 +1,8 @@
-/* An open block. Inside of chunk_read.c and chunk_rest.c. */
+/* An open block. Inside of chunk_read.c, chunk_rest.c and chunk_search.c. */
 #ifndef KHIEN_STORE_CHUNK_READER_H
 #define KHIEN_STORE_CHUNK_READER_H
 
-#include "store/chunk_codec.h"
+#include "store/chunk_layout.h"
 
 enum { ARENA_MAX = CHUNK_RAW_MAX * 5 };
 
@@ -14,6 +14,8 @@ struct part {
 struct column {
 	struct str path;
 	struct part part;
+	struct take *take;        /* once opened: its bytes and its values' rows */
+	struct unlayout *layouts; /* and its layouts, where it has such */
 	bool loaded;
 	uint32_t call, next; /* chunk_json: of which call `next` is, the value that comes next */
 	struct chunk_values values;
@@ -58,7 +60,10 @@ struct chunk {
 	struct buf json;
 };
 
+int chunk_open_column(struct chunk *b, struct column *c, struct err *err);
 int chunk_load_column(struct chunk *b, struct column *c, struct err *err);
+/* As take_other, only that its values are still to be loaded; NULL: bad. */
+struct column *take_open_other(struct take *t, uint32_t column, bool *by_row);
 int chunk_damaged(const char *what, struct err *err);
 int chunk_no_memory(struct err *err);
 /* The values of a wanted path, from the rows of the rest. */

@@ -424,7 +424,7 @@ static void a_newer_layout_is_named(void **state)
 	copy[7]++;
 	struct str block = { copy, f->sealed.data.n };
 	assert_int_equal(chunk_open(f->reader, block.n, read_memory, &block, &f->err), -EBADMSG);
-	assert_non_null(strstr(f->err.text, "version 2"));
+	assert_non_null(strstr(f->err.text, "version 3"));
 	free(copy);
 }
 

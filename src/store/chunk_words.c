@@ -12,7 +12,7 @@ void chunk_words_clear(struct word_set *w)
 {
 	if (w->n)
 		memset(w->slots, 0, w->size * sizeof(*w->slots));
-	w->n = 0;
+	w->n = w->n_waiting = 0;
 	w->full = false;
 }
 
@@ -23,10 +23,15 @@ void chunk_words_free(struct word_set *w)
 	*w = (struct word_set){ 0 };
 }
 
+static inline size_t place(size_t size, uint64_t seed, uint64_t hash)
+{
+	return (size_t)(hash * seed >> 32) & (size - 1);
+}
+
 /* True when the hash is in now. There is always a free slot. */
 static inline bool insert(uint64_t *slots, size_t size, uint64_t seed, uint64_t hash)
 {
-	for (size_t i = (size_t)(hash * seed >> 32) & (size - 1);; i = (i + 1) & (size - 1)) {
+	for (size_t i = place(size, seed, hash);; i = (i + 1) & (size - 1)) {
 		if (slots[i] == hash)
 			return false;
 		if (!slots[i]) {
@@ -51,13 +56,24 @@ static bool grow(struct word_set *w)
 	return true;
 }
 
-static void add_hash(struct word_set *w, uint64_t hash)
+static void insert_waiting(struct word_set *w)
 {
-	if (w->n * 2 >= w->size && !grow(w)) {
-		w->full = true;
-		return;
+	for (uint32_t i = 0; i < w->n_waiting && !w->full; i++) {
+		if (w->n * 2 >= w->size && !grow(w))
+			w->full = true;
+		else
+			w->n += insert(w->slots, w->size, w->seed, w->waiting[i]);
 	}
-	w->n += insert(w->slots, w->size, w->seed, hash);
+	w->n_waiting = 0;
+}
+
+static inline void add_hash(struct word_set *w, uint64_t hash)
+{
+	if (w->size)
+		__builtin_prefetch(&w->slots[place(w->size, w->seed, hash)], 1);
+	w->waiting[w->n_waiting++] = hash;
+	if (w->n_waiting == ARRAY_LEN(w->waiting))
+		insert_waiting(w);
 }
 
 bool chunk_words_escaped(struct str text)
@@ -87,8 +103,9 @@ void chunk_words_add(struct word_set *w, struct str value)
 		add_hash(w, hash);
 }
 
-void chunk_words_filter(const struct word_set *w, struct buf *out)
+void chunk_words_filter(struct word_set *w, struct buf *out)
 {
+	insert_waiting(w);
 	size_t size = w->full ? BLOOM_BLOCK : bloom_size(w->n);
 	out->n = 0;
 	if (!buf_room(out, size))

@@ -84,7 +84,8 @@ struct day_salvage;
 int day_salvage_open(struct day_salvage **ret, const char *dir, const char *name, struct day *into, struct err *err);
 /* Some ms of it: 1: there is more; 0: finished; -errno: of `into`, to be tried again. */
 int day_salvage_step(struct day_salvage *s, struct day *into, struct err *err);
-void day_salvage_counts(const struct day_salvage *s, uint64_t *events, uint64_t *lost_blocks);
+/* What was taken over, and the blocks known to have been there that could not be. False: there may have been others. */
+bool day_salvage_counts(const struct day_salvage *s, uint64_t *events, uint64_t *lost_blocks);
 void day_salvage_close(struct day_salvage *s);
 /* Whether all that could be was taken from the file of this name. */
 int day_is_salvaged(struct day *d, const char *name, bool *ret, struct err *err);

@@ -20,6 +20,7 @@ struct day_salvage {
 	struct day_put puts[BLOCKS_A_STEP];
 	char datasets[BLOCKS_A_STEP][EVENT_DATASET_MAX + 1];
 	uint64_t events, lost;
+	bool blind; /* what the list had there can't be told */
 };
 
 /*
@@ -158,6 +159,7 @@ int day_salvage_open(struct day_salvage **ret, const char *dir, const char *name
 		return code;
 	}
 	s->at = upto + 1;
+	s->blind = !s->from;
 	s->last = s->from && upto < INT64_MAX ? greatest(s->from, path) : 0;
 	*ret = s;
 	return 0;
@@ -179,13 +181,14 @@ void day_salvage_close(struct day_salvage *s)
 	free(s);
 }
 
-void day_salvage_counts(const struct day_salvage *s, uint64_t *events, uint64_t *lost_blocks)
+bool day_salvage_counts(const struct day_salvage *s, uint64_t *events, uint64_t *lost_blocks)
 {
 	*events = s->events;
 	*lost_blocks = s->lost;
+	return !s->blind;
 }
 
-/* A whole blob; -ENOENT: there is no such row. */
+/* A whole blob. -ENOENT: there is no such row; -EBADMSG: whether there is one can't be told; -EIO: it can't be read. */
 static int whole_blob(struct day_salvage *s, sqlite3_blob **blob, const char *table, int64_t number, struct buf *to)
 {
 	sqlite3_blob_close(*blob);
@@ -198,7 +201,7 @@ static int whole_blob(struct day_salvage *s, sqlite3_blob **blob, const char *ta
 	char *p = buf_room(to, n + 1);
 	if (!p || sqlite3_blob_read(*blob, p, (int)n, 0)) {
 		to->failed = false;
-		return -EBADMSG;
+		return -EIO;
 	}
 	to->n = n;
 	return 0;
@@ -253,7 +256,9 @@ static int take(struct day_salvage *s, int64_t number, size_t i)
 	if (code == -ENOENT && !row)
 		return 0;
 	if (code || (listed && data->n != b.size) || (!listed && !tell_by_block(s, data, &b))) {
-		s->lost++;
+		bool there = row == 1 || code != -EBADMSG;
+		s->lost += there;
+		s->blind |= !there;
 		return 0;
 	}
 	if (whole_blob(s, &s->filter, "filter", number, filter) || (listed && filter->n != b.filter_size))

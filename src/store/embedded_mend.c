@@ -147,8 +147,9 @@ int mend_work(struct events *s, struct err *err)
 	if (!code) {
 		uint64_t events, lost;
 		char why[128];
-		day_salvage_counts(m->salvage, &events, &lost);
-		snprintf(why, sizeof(why), "%" PRIu64 " events salvaged, %" PRIu64 " blocks lost", events, lost);
+		bool all = day_salvage_counts(m->salvage, &events, &lost);
+		snprintf(why, sizeof(why), "%" PRIu64 " events salvaged, %" PRIu64 " blocks lost%s", events, lost,
+		         all ? "" : ", and maybe others that nothing tells of any more");
 		embedded_tell(s, "day-salvaged", m->name, why);
 		mend_done(s);
 	}

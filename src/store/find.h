@@ -88,8 +88,6 @@ struct find_block {
 
 	/* private */
 	uint64_t one[CHUNK_ROWS / 64];
-	uint8_t *hit;
-	size_t n_hit;
 	struct find_room room;
 };
 

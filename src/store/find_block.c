@@ -1,53 +1,36 @@
 #include "store/find.h"
 
 #include <errno.h>
-#include <stdlib.h>
 
-static int make_hits(struct find_block *b, size_t n, struct err *err)
-{
-	if (n > b->n_hit) {
-		free(b->hit);
-		b->hit = malloc(n);
-		b->n_hit = b->hit ? n : 0;
-	}
-	if (!b->hit)
-		return err_set(err, -ENOMEM, "search: %m");
-	memset(b->hit, 0, n);
-	return 0;
-}
+struct question {
+	struct find_block *block;
+	const struct find_term *term;
+};
 
-static void set(uint64_t *rows, uint32_t row)
+static int ask(void *arg, const struct chunk_values *v, bool plain, uint8_t *hit, struct err *err)
 {
-	rows[row / 64] |= 1ull << row % 64;
-}
-
-/* Adds to b->one the rows that the term holds for in this column. */
-static int search_column(struct find_block *b, const struct find_term *t, uint32_t column, struct err *err)
-{
-	struct chunk_values v;
-	int r = chunk_values(b->chunk, column, &v, err);
-	if (r)
-		return r;
-	struct find_texts texts = { v.n_texts, v.bytes, v.ends };
-	r = find_unescape(&texts, &b->room, err);
-	r = r ? r : make_hits(b, v.n_texts + 1, err);
-	if (r || !find_texts(t, &texts, b->hit))
-		return r;
-	for (uint32_t i = 0; i < v.n; i++)
-		if (b->hit[v.codes ? v.codes[i] : i])
-			set(b->one, v.rows[i]);
-	return 0;
+	const struct question *q = arg;
+	struct find_texts texts = { v->n_texts, v->bytes, v->ends };
+	int r = plain ? 0 : find_unescape(&texts, &q->block->room, err);
+	if (!r)
+		find_texts(q->term, &texts, hit);
+	return r;
 }
 
 static int search_term(struct find_block *b, const struct find_term *t, struct err *err)
 {
+	struct question own = { b, t };
+	struct chunk_question q = { .ask = ask, .arg = &own };
 	int r = 0;
 	memset(b->one, 0, sizeof(b->one));
+	/* Whether a value equals something, or is a time, its parts don't say. */
+	if (t->field.n && t->kind != TERM_EQUAL)
+		q.text = t->text;
 	uint32_t only = t->field.n ? chunk_column(b->chunk, t->field) : 0;
 	if (t->field.n && only != UINT32_MAX)
-		r = search_column(b, t, only, err);
+		r = chunk_search(b->chunk, only, &q, b->one, err);
 	for (uint32_t c = 0; !t->field.n && !r && c < chunk_n_columns(b->chunk); c++)
-		r = search_column(b, t, c, err);
+		r = chunk_search(b->chunk, c, &q, b->one, err);
 	return r;
 }
 
@@ -91,7 +74,6 @@ int find_block(struct find_block *b, const int64_t *times, int64_t first, int64_
 
 void find_block_done(struct find_block *b)
 {
-	free(b->hit);
 	find_room_free(&b->room);
 	*b = (struct find_block){ 0 };
 }

@@ -12,6 +12,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <strings.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -61,6 +62,61 @@ static void read_block(struct chunk *reader, struct str block, const struct str 
 	buf_free(&out);
 }
 
+static bool holds(struct str text, struct str value)
+{
+	for (size_t i = 0; i + text.n <= value.n; i++)
+		if (!strncasecmp(value.p + i, text.p, text.n))
+			return true;
+	return false;
+}
+
+static bool holds_unescaped(struct str text, struct str value)
+{
+	char *plain = malloc(value.n + JSON_UNESCAPE_ROOM);
+	assert(plain);
+	bool r = holds(text, (struct str){ plain, json_kernel()->unescape(plain, value) });
+	free(plain);
+	return r;
+}
+
+static int ask(void *arg, const struct chunk_values *v, bool plain, uint8_t *hit, struct err *err)
+{
+	for (uint32_t i = 0; i < v->n_texts; i++)
+		hit[i] = (plain ? holds : holds_unescaped)(*(struct str *)arg, chunk_text(v, i));
+	return 0;
+}
+
+/* Finds pieces of values in just those rows that have them; in a damaged block, something or nothing. */
+static void search_block(struct chunk *reader, struct str block, bool good)
+{
+	struct chunk_values v;
+	struct err err;
+	for (uint32_t c = 0, n = 1; c < n; c++) {
+		uint64_t rows[CHUNK_ROWS / 64] = { 0 }, right[CHUNK_ROWS / 64] = { 0 };
+		char piece[12];
+		if (chunk_open(reader, block.n, read_memory, &block, &err) || !(n = chunk_n_columns(reader)) ||
+		    chunk_values(reader, c, &v, &err) || !v.n_texts)
+			continue;
+		struct str text = chunk_text(&v, v.n_texts / 2);
+		text = str_sub(text, text.n / 3, 1 + (text.n + c) % sizeof(piece));
+		for (size_t i = 0; i < text.n; i++)
+			piece[i] = (char)(text.p[i] >= 'A' && text.p[i] <= 'Z' ? text.p[i] | 0x20 : text.p[i]);
+		text.p = piece;
+		struct chunk_question q = { .text = text, .ask = ask, .arg = &text };
+		int r = chunk_open(reader, block.n, read_memory, &block, &err);
+		r = r ? r : chunk_search(reader, c, &q, rows, &err);
+		assert(!good || !r);
+		if (r || !good || !text.n)
+			continue;
+		assert(!chunk_values(reader, c, &v, &err));
+		for (uint32_t i = 0; i < v.n; i++)
+			right[v.rows[i] / 64] |=
+			        (uint64_t)holds_unescaped(text, chunk_text(&v, v.codes ? v.codes[i] : i))
+			        << v.rows[i] % 64;
+		assert(!memcmp(rows, right, sizeof(rows)));
+	}
+}
+
 /* Each text without times has all its words in the filter: here, words of at least three letters and no digit. */
 static void check_words(const struct chunk_sealed *s, struct str json)
 {
@@ -84,6 +140,7 @@ static void change(struct chunk *reader, struct str block, const uint8_t *data, 
 		copy[(data[i] << 8 | data[i + 1]) % block.n] = (char)data[i + 2];
 	chunk_mend_sums(copy, block.n);
 	read_block(reader, (struct str){ copy, block.n }, NULL, 0);
+	search_block(reader, (struct str){ copy, block.n }, false);
 	free(copy);
 }
 
@@ -117,6 +174,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	assert(!chunk_seal(builder, 1, &sealed, &err));
 	read_block(reader, sealed.data, rows, n);
+	search_block(reader, sealed.data, true);
 	for (uint32_t i = 0; i < n; i++)
 		check_words(&sealed, rows[i]);
 	change(reader, sealed.data, data, size);

@@ -1,7 +1,7 @@
 # make run and make test are the two commands to know; the others are for work on khien itself.
 # Each installs what is missing first (tools/deps), so a fresh Debian needs nothing but make.
 .POSIX:
-.PHONY: all run build test check fuzz bench-match bench-store bench-hub deb test-deb clean help
+.PHONY: all run build test check fuzz bench-match bench-store bench-hub soak deb test-deb clean help
 
 all: build
 
@@ -44,6 +44,12 @@ bench-hub: build
 	@ninja -C build --quiet bench/store/bench-events
 	@/usr/bin/python3 bench/hub/run.py build/khien build/bench/store/bench-events
 
+# 200 kills under load and 12 power cuts of a guest: some 20 minutes.
+soak: build
+	@tools/deps test
+	@tools/deps soak
+	@tools/soak
+
 # build/khien_VERSION_ARCH.deb, without network.
 deb:
 	@tools/deps build
@@ -68,6 +74,7 @@ help:
 	@echo 'make bench-match  how fast, on the data in KHIEN_DATA'
 	@echo 'make bench-store  how small and fast events are kept, EVENTS of them'
 	@echo 'make bench-hub    how many events a second the hub takes'
+	@echo 'make soak         kills and power cuts: is everything acknowledged still there?'
 	@echo 'make deb          build/khien_VERSION_ARCH.deb'
 	@echo 'make test-deb     installs, upgrades and purges it in a Debian of its own'
 	@echo 'make clean        remove the build folders'

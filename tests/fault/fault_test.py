@@ -3,6 +3,7 @@
 turned. Nothing acknowledged is lost outside of what is damaged; the hub is back in a moment and says what happened."""
 import collections
 import errno
+import functools
 import glob
 import json
 import mmap
@@ -175,8 +176,9 @@ class Damage(unittest.TestCase):
 
     N = 18000
 
-    @classmethod
-    def event(cls, n):
+    @staticmethod
+    @functools.cache
+    def event(n):
         return {"khien.id": f"{n:032x}", "@timestamp": f"2026-11-{21 + n // 100 % 2}T10:{n // 300 % 60:02}:{n % 60:02}Z",
                 "event.dataset": f"set{n % 2}", "n": n, "text": f"{random.Random(n).getrandbits(4800):01200x}"}
 
@@ -217,7 +219,7 @@ class Damage(unittest.TestCase):
         """It takes events in time."""
         began = time.monotonic()
         hub = Hub(self.scratch, ports=self.ports)
-        status = hub.post([self.event(0)], self.token)[0]
+        status = hub.post([{"mark": "late"}], self.token)[0]
         took = time.monotonic() - began
         self.assertEqual(status, 200, hub.said)
         self.assertLess(took, BACK, hub.said)
@@ -258,11 +260,12 @@ class Damage(unittest.TestCase):
             file.seek(at)
             file.write(bytes(b ^ 0x5a for b in was))
 
-    def salvaged(self, hub, blocks_lost):
+    def salvaged(self, hub):
         """The day was set aside and read as far as it goes; what it says is what is there."""
         said = self.says(hub, "day-damaged")
         self.assertIn("2026-11-21.db was set aside as 2026-11-21.db.damaged-1", said)
-        told = re.search(r"(\d+) events salvaged, (\d+) blocks lost", self.says(hub, "day-salvaged"))
+        end = self.says(hub, "day-salvaged")
+        told = re.search(r"(\d+) events salvaged, (\d+) blocks lost", end)
         self.assertTrue(os.path.exists(self.day + ".damaged-1"))
         seen, unread = self.find(hub)
         lost = set(range(self.N)) - seen
@@ -270,13 +273,16 @@ class Damage(unittest.TestCase):
         self.assertEqual(unread, 0)
         self.assertLessEqual(lost, everything)
         self.assertIn(lost, [set().union(*(b for i, b in enumerate(self.blocks()) if which >> i & 1)) for which in range(4)])
-        self.assertEqual((int(told[1]), int(told[2])), (len(everything - lost), blocks_lost))
+        self.assertEqual(int(told[1]), len(everything - lost))
+        n_lost = sum(not b.isdisjoint(lost) for b in self.blocks())
+        self.assertTrue(int(told[2]) == n_lost or int(told[2]) < n_lost and "maybe others" in end, end)
         return len(lost)
 
     def test_first_page_of_a_day(self):
         self.flip(self.day, 0)
         with self.start() as hub:
-            self.assertEqual(self.salvaged(hub, 0), 1)  # start() sent event 0 while the day was away: known by its id later
+            self.assertEqual(self.salvaged(hub), 0)
+            self.takes_again(hub, 0)
 
     def test_page_within_a_block(self):
         """It costs the block that it is in."""
@@ -285,14 +291,13 @@ class Damage(unittest.TestCase):
             seen, unread = self.find(hub)
             lost = set(range(self.N)) - seen
             self.assertEqual(unread, 1)
-            self.assertIn(lost | {0}, [b | {0} for b in self.blocks()])
-            self.takes_again(hub, len(lost))
+            self.assertIn(lost, self.blocks())
 
     def test_any_page_of_a_day(self):
         """Whichever it is: the rest is there, and what isn't is told."""
         pages = os.path.getsize(self.day) // 16384
         rng = random.Random(4)
-        for page in [1, 2, 3, 4, 5, 6, 7] + rng.sample(range(8, pages), 3):
+        for page in [1, 2, 3, 4, 5, *rng.sample(range(6, pages), 2)]:
             with self.subTest(page=page):
                 self.setUp()
                 self.flip(self.day, page * 16384, 16384)
@@ -309,13 +314,13 @@ class Damage(unittest.TestCase):
     def test_day_cut_short(self):
         os.truncate(self.day, os.path.getsize(self.day) // 2)
         with self.start() as hub:
-            self.takes_again(hub, self.salvaged(hub, 2))
+            self.takes_again(hub, self.salvaged(hub))
 
     def test_day_of_garbage(self):
         with open(self.day, "r+b") as file:
             file.write(random.Random(1).randbytes(os.path.getsize(self.day)))
         with self.start() as hub:
-            self.takes_again(hub, self.salvaged(hub, 0))
+            self.takes_again(hub, self.salvaged(hub))
 
     def test_journal(self):
         """A frame or two are lost, and how many is told."""
@@ -340,7 +345,9 @@ class Damage(unittest.TestCase):
                 self.setUp()
                 self.flip(path, page * 4096, 4096)
                 with self.start() as hub:
+                    self.assertIn("state.db.damaged-1 tokens=1 alerts=0", self.says(hub, "state-mended"))
                     self.assertEqual(self.find(hub), (set(range(self.N)), 0))
+                    self.assertEqual(hub.stop(), 0)
 
 
 if __name__ == "__main__":

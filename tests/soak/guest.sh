@@ -5,9 +5,9 @@
 mount -t proc none /proc
 mount -t sysfs none /sys
 mount -t devtmpfs none /dev
-for module in $(cat /modules/order); do
+while read -r module; do
 	insmod "/modules/$module"
-done
+done </modules/order
 ip link set lo up
 mkdir -p /data /tmp
 mount -t ext4 -o "${options:-defaults}" /dev/vda /data || echo "trouble no disk"

@@ -88,7 +88,7 @@ def make_root(scratch, khien, kernel):
         if found:  # else it is built in
             put(found[0], "modules/" + name + ".ko")
             order.append(name + ".ko")
-    for name, text in (("modules/order", "\n".join(order)), ("rules.yml", RULES), ("etc/passwd", "root:x:0:0::/:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n")):
+    for name, text in (("modules/order", "".join(name + "\n" for name in order)), ("rules.yml", RULES), ("etc/passwd", "root:x:0:0::/:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n")):
         with open(os.path.join(root, name), "w", encoding="utf-8") as file:
             file.write(text)
     image = os.path.join(scratch, "root.cpio")

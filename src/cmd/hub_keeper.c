@@ -32,7 +32,8 @@ struct keeper {
 	struct link_store said;
 	uint64_t state_version;
 	int64_t said_at, enforced_at;
-	bool unsynced, changed;   /* rows wait for sync; state for commit */
+	bool unsynced, changed; /* rows wait for sync; state for commit */
+	bool owed;
 	uint64_t matched, marked; /* rules have seen the rows up to here; and that is on the disk */
 	uint64_t next;            /* number of the row behind the last */
 	bool open;                /* rows are taken */
@@ -127,7 +128,8 @@ static void commit(struct keeper *k)
 {
 	struct err err;
 	int64_t now = clock_monotonic(k->c->clock);
-	bool mark = k->matched != k->marked && !k->alert_lost && (k->changed || now - k->marked_at >= MARK_EVERY);
+	bool mark = k->matched != k->marked && !k->alert_lost &&
+	            (k->changed || k->owed || now - k->marked_at >= MARK_EVERY);
 	int code = 0;
 	if (!mark && !k->changed)
 		return;
@@ -148,6 +150,8 @@ static void commit(struct keeper *k)
 		log_say(k->c->log, LOG_LEVEL_ERROR, "alert-not-stored", LOG_TEXT("why", err.text));
 	else if (mark)
 		k->marked = k->matched;
+	/* an alert whose mark is still on its way: it is written as soon as it is here, or a crash would tell it again */
+	k->owed = k->changed && !mark;
 	k->changed = false;
 	k->marked_at = now;
 }

@@ -113,6 +113,9 @@ class Alerts(unittest.TestCase):
                 hub.send_tcp(*[failed("guest", "198.51.100.7") for _ in range(5)], failed("root"))
                 self.assertEqual(hub.next_alert()["alert"]["rule"]["title"], "Password of root tried")
                 hub.finds(6, "Failed")
+                end = time.monotonic() + 5 * SLOW  # told is not yet kept
+                while b"Password of root" not in scratch.khien("hub", "status", "--lang", "en", "--data", hub.data).out:
+                    self.assertLess(time.monotonic(), end)
                 hub.stop(signal.SIGKILL)
                 ports = hub.ports
             with Hub(scratch, ports=ports) as hub:

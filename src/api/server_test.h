@@ -219,10 +219,12 @@ static inline struct str reply_header(const struct reply *r, const char *name)
 /* Splits what came; false: not all of it is there. */
 static inline bool reply_parse(struct reply *r, bool head_only)
 {
+	if (!r->all.n)
+		return false;
 	buf_putc(&r->all, '\0'); /* for strtol() */
 	r->all.n--;
 	struct str all = buf_str(&r->all);
-	const char *end = all.n ? memmem(all.p, all.n, "\r\n\r\n", 4) : NULL;
+	const char *end = memmem(all.p, all.n, "\r\n\r\n", 4);
 	if (!end)
 		return false;
 	r->head = (struct str){ all.p, (size_t)(end - all.p) + 2 };

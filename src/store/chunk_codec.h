@@ -208,8 +208,9 @@ int64_t *take_integers(struct take *t, size_t n);
 /* n > 0 values, all but `rows` of *ret. */
 void take_values(struct take *t, uint32_t n, struct chunk_values *ret);
 void take_numbers(struct take *t, uint32_t n, struct chunk_values *ret);
-/* The different texts of n > 0 values that are a dictionary; false, and nothing was taken: they aren't. */
+/* The different texts of n > 0 values that are a dictionary; false, and nothing was taken: they aren't. Then the rest. */
 bool take_dictionary_texts(struct take *t, uint32_t n, struct chunk_values *ret);
+void take_dictionary_codes(struct take *t, uint32_t n, struct chunk_values *ret);
 /* False where values that begin here, and are not taken, hold no such text for sure: they are numbers. */
 bool take_may_hold(const struct take *t, struct str text);
 void take_hex(struct take *t, uint32_t n, struct chunk_values *ret);

@@ -153,15 +153,19 @@ static void put_dictionary(struct put *p, const struct put_column *c, const stru
 	put_planes32(p, x->v, c->n);
 }
 
-static void take_dictionary(struct take *t, uint32_t n, struct chunk_values *ret)
+static void take_texts(struct take *t, uint32_t n, struct chunk_values *ret)
 {
-	uint32_t n_texts = (uint32_t)take_count(t, n), fresh = 0;
+	uint32_t n_texts = (uint32_t)take_count(t, n);
 	t->bad |= !n_texts;
 	if (!t->bad)
 		take_values(t, n_texts, ret);
 	t->bad |= ret->codes != NULL; /* a dictionary of a dictionary is nothing that is written */
-	uint32_t teller = (uint32_t)take_count(t, CHUNK_COLUMNS);
-	uint32_t *codes = take_planes32(t, n, n_texts - !teller);
+}
+
+void take_dictionary_codes(struct take *t, uint32_t n, struct chunk_values *ret)
+{
+	const uint32_t teller = (uint32_t)take_count(t, CHUNK_COLUMNS), n_texts = ret->n_texts;
+	uint32_t *codes = take_planes32(t, n, n_texts - !teller), fresh = 0;
 	ret->n = n;
 	ret->codes = codes;
 	if (!teller)
@@ -187,6 +191,28 @@ static void take_dictionary(struct take *t, uint32_t n, struct chunk_values *ret
 		codes[i] = seen[with] = code;
 		fresh += code == fresh;
 	}
+}
+
+static void take_dictionary(struct take *t, uint32_t n, struct chunk_values *ret)
+{
+	take_texts(t, n, ret);
+	if (!t->bad)
+		take_dictionary_codes(t, n, ret);
+}
+
+bool take_dictionary_texts(struct take *t, uint32_t n, struct chunk_values *ret)
+{
+	struct chunk_values v = { 0 };
+	struct take own = *t;
+	own.depth++;
+	if (take_count(&own, CODINGS - 1) != CODING_DICTIONARY)
+		return false;
+	take_texts(&own, n, &v);
+	if (own.bad)
+		return false;
+	*t = own;
+	*ret = v;
+	return true;
 }
 
 /* --- same: as another column's in every row --- */
@@ -326,19 +352,4 @@ void take_values(struct take *t, uint32_t n, struct chunk_values *ret)
 	t->depth++;
 	take[coding](t, n, ret);
 	t->depth--;
-}
-
-bool take_dictionary_texts(struct take *t, uint32_t n, struct chunk_values *ret)
-{
-	struct take own = *t;
-	uint64_t coding = take_count(&own, CODINGS - 1);
-	uint32_t n_texts = (uint32_t)take_count(&own, n);
-	if (own.bad || coding != CODING_DICTIONARY || !n_texts)
-		return false;
-	own.depth++;
-	take_values(&own, n_texts, ret);
-	if (own.bad)
-		return false;
-	*t = own;
-	return true;
 }

@@ -13,6 +13,7 @@
 #include "store/chunk_layout.h"
 #include "store/bloom.h"
 
+#include <endian.h>
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
@@ -135,7 +136,7 @@ static size_t take_apart(struct layouts *x, const struct chunk_scalar *v, char *
 	char *const start = to;
 	for (size_t i = 0; i < s.n;) {
 		const char c = s.p[i];
-		uint32_t k = may_begin(x, s, i) ? reference_at(x, s, i) : REFERENCES;
+		uint32_t k = x->begins[0][(unsigned char)c] && may_begin(x, s, i) ? reference_at(x, s, i) : REFERENCES;
 		if (k < REFERENCES) {
 			*to++ = (char)(MARK_REFERENCE + k);
 			i += x->texts[k].n;
@@ -155,15 +156,13 @@ static size_t take_apart(struct layouts *x, const struct chunk_scalar *v, char *
 		}
 		size_t end = i;
 		bool changes = false;
-		for (; end < s.n && bloom_is_word((unsigned char)s.p[end]); end++) {
-			changes |= is_digit(s.p[end]);
-			to[end - i] = s.p[end];
-		}
+		for (unsigned char f; end < s.n && (f = bloom_fold[(unsigned char)s.p[end]]) != 0; end++)
+			changes |= is_digit((char)f);
 		if (changes) {
 			add_variable(x, v, i, end - i);
 			*to++ = MARK_VARIABLE;
 		} else {
-			to += end - i;
+			to = copy_short(to, s.p + i, end - i);
 		}
 		i = end;
 	}
@@ -246,14 +245,24 @@ static bool find_layouts(struct layouts *x, const struct chunk_scalar *v, uint32
 	return x->size < size - size / 8;
 }
 
+/* Whether n bytes are digits, all at once: 8 may be read, and of more than 8 it isn't said. */
+static inline bool are_digits(const char *p, size_t n)
+{
+	const uint64_t all = 0x0101010101010101u;
+	if (n - 1 > 7)
+		return false;
+	uint64_t other = n < 8 ? ~0ull << 8 * n : 0, v = le64toh(text_word(p, 8));
+	v = (v & ~other) | (all * '0' & other);
+	return !(((v + all * (0x7f - '9')) | (v - all * '0')) & all * 0x80);
+}
+
 /* Values, with their stored size, and whether they are digits, in front. */
 static void put_place(struct put *p, const struct chunk_scalar *v, uint32_t n)
 {
 	const size_t at = p->out.n;
 	bool digits = true;
 	for (uint32_t i = 0; i < n && digits; i++)
-		for (uint32_t k = 0; k < v[i].n; k++)
-			digits &= is_digit(p->text[v[i].at + k]);
+		digits = are_digits(p->text + v[i].at, v[i].n);
 	put_values(p, v, n);
 	const size_t end = p->out.n, size = end - at;
 	put_varint(p, size << 1 | digits);
@@ -316,7 +325,7 @@ static bool make_room(struct layouts *x, const struct chunk_scalar *v, uint32_t 
 	x->variables_room = (uint32_t)(size < CHUNK_VALUES ? size : CHUNK_VALUES);
 	x->all = put_room(p, &p->scratch, x->most, sizeof(*x->all));
 	x->slots = put_room(p, &p->scratch, x->n_slots, sizeof(*x->slots));
-	x->text = put_room(p, &p->scratch, x->text_room, 1);
+	x->text = put_room(p, &p->scratch, x->text_room + COPY_SLACK, 1);
 	x->layout_of = put_room(p, &p->scratch, n, sizeof(*x->layout_of));
 	x->variables = put_room(p, &p->scratch, x->variables_room, sizeof(*x->variables));
 	if (x->slots)

@@ -38,6 +38,7 @@ struct source {
 	bool digits;                /* variables: nothing else is in them */
 	bool any;                   /* has texts that are no single word */
 	bool wanted;                /* by a search */
+	bool texts;                 /* variables: `values` has the texts of a dictionary, whose codes are stored next */
 	struct source_edges *edges; /* a search's, of a reference; once known */
 	uint64_t *hits;             /* a search's: a bit for each value; NULL: none */
 };
@@ -67,12 +68,16 @@ struct unlayout {
 	struct step *steps;
 	struct source *sources; /* references first, that of rare layouts last */
 	const uint32_t *layout_of;
+	struct chunk_values constants; /* a search's: the bytes of all steps, escapes undone; n 0: not yet */
+	bool peeked;                   /* a search put some texts together once */
 };
 
 /* n texts; NULL, and `bad`: there are none. */
 struct unlayout *take_unlayout(struct take *t, uint32_t n);
-/* To take variables, at their first byte. */
+/* To take variables from their first byte on that was not taken. */
 struct take unlayout_stored(const struct unlayout *x, const struct source *s);
+/* Takes the texts of variables that are a dictionary. */
+void unlayout_load_texts(struct unlayout *x, struct source *s);
 /* False, and x->take.bad: it can't be read. */
 bool unlayout_load(struct unlayout *x, struct source *s);
 /*
@@ -80,6 +85,9 @@ bool unlayout_load(struct unlayout *x, struct source *s);
  * n it is. False and x->take.bad: damaged.
  */
 bool unlayout_texts(struct unlayout *x, const uint8_t *chosen, uint32_t *values, struct chunk_values *ret);
+
+/* Text i, appended. False: as above; out->failed is the caller's to look at. */
+bool unlayout_add(struct unlayout *x, uint32_t i, struct buf *out);
 
 /* The value of a reference that belongs to text i. */
 static inline uint32_t source_index(const struct unlayout *x, const struct source *s, uint32_t i)

@@ -27,6 +27,7 @@ void chunk_reader_free(struct chunk *b)
 	ZSTD_freeDCtx(b->zstd);
 	arena_free(&b->arena);
 	buf_free(&b->json);
+	buf_free(&b->hit);
 	free(b);
 }
 
@@ -356,7 +357,6 @@ int chunk_open_column(struct chunk *b, struct column *c, struct err *err)
 
 int chunk_load_column(struct chunk *b, struct column *c, struct err *err)
 {
-	struct chunk_values v = { 0 };
 	if (c->loaded)
 		return 0;
 	if (b->depth > COLUMN_DEPTH)
@@ -365,9 +365,12 @@ int chunk_load_column(struct chunk *b, struct column *c, struct err *err)
 	if (r)
 		return r;
 	struct take *t = c->layouts ? &c->layouts->take : c->take;
+	struct chunk_values v = c->values;
 	b->depth++;
 	if (c->layouts)
 		unlayout_texts(c->layouts, NULL, NULL, &v);
+	else if (c->texts)
+		take_dictionary_codes(t, t->n, &v);
 	else
 		take_values(t, t->n, &v);
 	b->depth--;
@@ -379,6 +382,12 @@ int chunk_load_column(struct chunk *b, struct column *c, struct err *err)
 	c->values = v;
 	c->loaded = true;
 	return 0;
+}
+
+void chunk_load_texts(struct column *c)
+{
+	if (!c->loaded && !c->texts && !c->layouts)
+		c->texts = take_dictionary_texts(c->take, c->take->n, &c->values);
 }
 
 struct column *take_open_other(struct take *t, uint32_t column, bool *by_row)
@@ -422,7 +431,7 @@ const int64_t *take_times(struct take *t)
 }
 
 /* Where values of this row begin: seldom far from where the last ones ended. */
-static uint32_t first_of_row(const struct chunk_values *v, uint32_t guess, uint32_t row)
+static uint32_t first_of_row(const struct take *v, uint32_t guess, uint32_t row)
 {
 	uint32_t least = 0, n = v->n;
 	if (guess < n && v->rows[guess] == row && (!guess || v->rows[guess - 1] < row))
@@ -441,34 +450,55 @@ static uint32_t first_of_row(const struct chunk_values *v, uint32_t guess, uint3
 	return least;
 }
 
+/* All columns are loaded for a row's JSON, but texts of layouts only when it is not the first rows that are asked for. */
+static int load_for_row(struct chunk *b, struct err *err)
+{
+	enum { FEW = 4 };
+	const bool all = b->call >= FEW;
+	int r = load_shapes(b, err);
+	for (uint32_t c = 0; !r && !b->all && c < b->n_columns; c++) {
+		r = chunk_open_column(b, &b->columns[c], err);
+		if (!r && (all || !b->columns[c].layouts))
+			r = chunk_load_column(b, &b->columns[c], err);
+	}
+	b->all = !r && all;
+	return r;
+}
+
+static int add_text(struct column *c, uint32_t i, struct buf *out, struct err *err)
+{
+	const struct chunk_values *v = &c->values;
+	if (c->loaded)
+		buf_add(out, chunk_text(v, v->codes ? v->codes[i] : i));
+	else if (!unlayout_add(c->layouts, i, out))
+		return took(&c->layouts->take, "a column", err);
+	return 0;
+}
+
 int chunk_json(struct chunk *b, uint32_t row, struct buf *out, struct err *err)
 {
-	int r = row < b->n_rows ? load_shapes(b, err) : err_set(err, -EINVAL, "no row %u in a block", row);
-	for (uint32_t c = 0; !r && !b->all && c < b->n_columns; c++)
-		r = chunk_load_column(b, &b->columns[c], err);
+	int r = row < b->n_rows ? load_for_row(b, err) : err_set(err, -EINVAL, "no row %u in a block", row);
 	if (r)
 		return r;
-	b->all = true;
 	b->call++;
 	const size_t before = out->n;
 	const uint32_t s = b->shape_of[row];
 	const char *p = b->shape_text + (s ? b->shape_ends[s - 1] : 0), *end = b->shape_text + b->shape_ends[s];
 	const uint32_t *slot = b->slot_columns + (s ? b->slot_ends[s - 1] : 0);
-	for (const char *gap; (gap = memchr(p, SHAPE_SLOT, (size_t)(end - p))) != NULL; p = gap + 1) {
+	for (const char *gap; !r && (gap = memchr(p, SHAPE_SLOT, (size_t)(end - p))) != NULL; p = gap + 1) {
 		buf_add(out, (struct str){ p, (size_t)(gap - p) });
 		struct column *c = &b->columns[*slot++];
-		const struct chunk_values *v = &c->values;
 		if (c->call != b->call)
-			c->next = first_of_row(v, c->next, row);
+			c->next = first_of_row(c->take, c->next, row);
 		c->call = b->call;
-		buf_add(out, chunk_text(v, v->codes ? v->codes[c->next] : c->next));
-		c->next++;
+		r = add_text(c, c->next++, out, err);
 	}
 	buf_add(out, (struct str){ p, (size_t)(end - p) });
-	if (!out->failed)
-		return 0;
-	out->n = before;
-	return err_set(err, -ENOMEM, "no room for an event");
+	if (!r && out->failed)
+		r = err_set(err, -ENOMEM, "no room for an event");
+	if (r)
+		out->n = before;
+	return r;
 }
 
 int chunk_check(struct chunk *b, struct err *err)

@@ -17,6 +17,7 @@ struct column {
 	struct take *take;        /* once opened: its bytes and its values' rows */
 	struct unlayout *layouts; /* and its layouts, where it has such */
 	bool loaded;
+	bool texts;          /* `values` has the texts of a dictionary, whose codes are to be taken next */
 	uint32_t call, next; /* chunk_json: of which call `next` is, the value that comes next */
 	struct chunk_values values;
 };
@@ -57,11 +58,13 @@ struct chunk {
 	uint32_t *count;              /* of a column's values in each shape */
 	uint32_t *uses;               /* rows of each shape */
 	const uint32_t *every_row;    /* 0, 1, 2... */
-	struct buf json;
+	struct buf json, hit;
 };
 
 int chunk_open_column(struct chunk *b, struct column *c, struct err *err);
 int chunk_load_column(struct chunk *b, struct column *c, struct err *err);
+/* Of a column that was opened and is a dictionary: its texts. */
+void chunk_load_texts(struct column *c);
 /* As take_other, only that its values are still to be loaded; NULL: bad. */
 struct column *take_open_other(struct take *t, uint32_t column, bool *by_row);
 int chunk_damaged(const char *what, struct err *err);

@@ -22,13 +22,6 @@ struct search {
 /* What is known of a layout's texts: none has it; each; those whose variables or references have; look at each text. */
 enum verdict { NONE, HELD, APART, WHOLE };
 
-/* The layouts' own bytes, without escapes, by step. */
-struct constants {
-	struct chunk_values v;
-	uint8_t *hit;
-	uint8_t *verdicts;
-};
-
 static int search_column(struct search *s, struct column *c, uint64_t **ret);
 
 static inline void set_bit(uint64_t *bits, uint32_t i, bool on)
@@ -46,39 +39,31 @@ static void *room(struct search *s, size_t n)
 	return arena_zalloc(&s->chunk->arena, n);
 }
 
+/* Asks texts. *ret is a byte for each, good until the next call; NULL: it holds for none. */
+static int ask(struct search *s, const struct chunk_values *v, bool plain, const uint8_t **ret)
+{
+	struct buf *b = &s->chunk->hit;
+	b->n = 0;
+	b->failed = false;
+	uint8_t *hit = (uint8_t *)buf_room(b, v->n_texts + 1);
+	if (!hit)
+		return chunk_no_memory(s->err);
+	memset(hit, 0, v->n_texts + 1);
+	int r = s->q->ask(s->q->arg, v, plain, hit, s->err);
+	*ret = !r && memchr(hit, 1, v->n_texts) ? hit : NULL;
+	return r;
+}
+
 static inline bool is_digit(unsigned char c)
 {
 	return (unsigned char)(c - '0') <= 9;
 }
 
-/*
- * Whether values that begin here, and were not taken, can be passed over: numbers, or a dictionary without such a text,
- * whose codes then need not be read.
- */
-static int can_skip(struct search *s, const struct take *t, uint32_t n, bool *ret)
+static int mark(struct search *s, const struct chunk_values *v, const uint8_t *hit, uint64_t **ret)
 {
-	struct chunk_values v = { 0 };
-	struct take own = *t;
-	*ret = s->parts && !take_may_hold(t, s->q->text);
-	if (*ret || !take_dictionary_texts(&own, n, &v))
-		return 0;
-	uint8_t *hit = room(s, v.n_texts + 1);
-	if (!hit)
-		return chunk_no_memory(s->err);
-	int r = s->q->ask(s->q->arg, &v, false, hit, s->err);
-	*ret = !r && !memchr(hit, 1, v.n_texts);
-	return r;
-}
-
-static int search_values(struct search *s, const struct chunk_values *v, uint64_t **ret)
-{
-	uint8_t *hit = room(s, v->n_texts + 1);
 	uint64_t *bits = room(s, v->n / 8 + 8);
-	if (!hit || !bits)
+	if (!bits)
 		return chunk_no_memory(s->err);
-	int r = s->q->ask(s->q->arg, v, false, hit, s->err);
-	if (r || !memchr(hit, 1, v->n_texts))
-		return r;
 	for (uint32_t i = 0; i < v->n; i++)
 		set_bit(bits, i, hit[v->codes ? v->codes[i] : i]);
 	*ret = bits;
@@ -168,11 +153,11 @@ static bool pass_source(const struct source *source, struct str text, bool *at)
 	}
 }
 
-static bool may_span(const struct search *s, const struct unlayout *x, const struct constants *c, uint32_t layout)
+static bool may_span(const struct search *s, const struct unlayout *x, uint32_t layout)
 {
 	bool at[SEARCH_MAX] = { 0 };
 	for (uint32_t k = x->layouts[layout].steps;; k++) {
-		if (pass_constant(chunk_text(&c->v, k), s->q->text, at))
+		if (pass_constant(chunk_text(&x->constants, k), s->q->text, at))
 			return true;
 		if (x->steps[k].source == NO_SOURCE)
 			return false;
@@ -204,7 +189,6 @@ static void layout_edges(const struct unlayout *x, struct source_edges *ret)
 
 static int find_edges(struct search *s, struct unlayout *x, struct source *source)
 {
-	struct chunk_values v;
 	struct column *c = source->edges ? NULL : take_open_other(&x->take, source->column, &source->by_row);
 	if (!c)
 		return how_it_went(s, x);
@@ -221,33 +205,35 @@ static int find_edges(struct search *s, struct unlayout *x, struct source *sourc
 			edges->first[(unsigned char)*p] = edges->last[(unsigned char)*p] = true;
 		return 0;
 	}
-	int r = chunk_load_column(s->chunk, c, s->err);
-	v = c->values;
-	for (uint32_t i = 0; !r && i < v.n_texts; i++) {
-		struct str text = chunk_text(&v, i);
+	chunk_load_texts(c);
+	int r = c->texts ? 0 : chunk_load_column(s->chunk, c, s->err);
+	for (uint32_t i = 0; !r && i < c->values.n_texts; i++) {
+		struct str text = chunk_text(&c->values, i);
 		add_edge(edges->first, text, 0);
 		add_edge(edges->last, text, text.n - 1);
 	}
 	return r;
 }
 
-static int make_constants(struct search *s, const struct unlayout *x, struct constants *c)
+/* The layouts' own bytes, by step. */
+static bool make_constants(struct search *s, struct unlayout *x)
 {
+	if (x->constants.n)
+		return true;
 	char *bytes = room(s, x->ends[x->n_layouts - 1] + JSON_UNESCAPE_ROOM), *to = bytes;
 	uint32_t *ends = room(s, x->n_steps * sizeof(*ends));
-	c->hit = room(s, x->n_steps);
-	c->verdicts = room(s, x->n_layouts);
-	if (!bytes || !ends || !c->hit || !c->verdicts)
-		return chunk_no_memory(s->err);
+	if (!bytes || !ends)
+		return false;
 	for (uint32_t k = 0; k < x->n_steps; k++) {
 		to += json_kernel()->unescape(to, (struct str){ x->text + x->steps[k].at, x->steps[k].n });
 		ends[k] = (uint32_t)(to - bytes);
 	}
-	c->v = (struct chunk_values){ .n = x->n_steps, .n_texts = x->n_steps, .bytes = bytes, .ends = ends };
-	return s->q->ask(s->q->arg, &c->v, true, c->hit, s->err);
+	x->constants = (struct chunk_values){ .n = x->n_steps, .n_texts = x->n_steps, .bytes = bytes, .ends = ends };
+	return true;
 }
 
-static enum verdict judge(struct search *s, struct unlayout *x, const struct constants *c, uint32_t l)
+/* `hit`: of the steps' bytes; NULL: none. */
+static enum verdict judge(struct search *s, struct unlayout *x, const uint8_t *hit, uint32_t l)
 {
 	if (!is_plain(x, l))
 		return WHOLE;
@@ -255,28 +241,45 @@ static enum verdict judge(struct search *s, struct unlayout *x, const struct con
 	uint32_t last = first;
 	while (x->steps[last].source != NO_SOURCE)
 		last++;
-	if (memchr(c->hit + first, 1, last - first + 1))
+	if (hit && memchr(hit + first, 1, last - first + 1))
 		return HELD;
-	if (may_span(s, x, c, l))
+	if (may_span(s, x, l))
 		return WHOLE;
 	for (uint32_t k = first; k < last; k++)
 		x->sources[x->steps[k].source].wanted = true;
 	return APART;
 }
 
+static int judge_all(struct search *s, struct unlayout *x, uint8_t *verdicts)
+{
+	const uint8_t *hit;
+	int r = make_constants(s, x) ? ask(s, &x->constants, true, &hit) : chunk_no_memory(s->err);
+	for (uint32_t k = 0; k < x->n_sources; k++)
+		x->sources[k].wanted = false;
+	for (uint32_t l = 0; !r && l < x->n_layouts; l++)
+		verdicts[l] = (uint8_t)judge(s, x, hit, l);
+	return r;
+}
+
 static int search_variables(struct search *s, struct unlayout *x, struct source *source)
 {
-	bool skip = !source->n || !(source->any || (source->digits ? s->digits : s->word));
-	int r = 0;
-	if (!skip && !source->loaded) {
+	const uint8_t *hit;
+	if (!source->n || !(source->any || (source->digits ? s->digits : s->word)))
+		return 0;
+	unlayout_load_texts(x, source);
+	if (!source->loaded && !source->texts) {
 		struct take stored = unlayout_stored(x, source);
-		r = can_skip(s, &stored, source->n, &skip);
+		if (!take_may_hold(&stored, s->q->text))
+			return 0;
+		unlayout_load(x, source);
 	}
-	if (r || skip)
+	int r = how_it_went(s, x);
+	r = r ? r : ask(s, &source->values, false, &hit);
+	if (r || !hit)
 		return r;
 	unlayout_load(x, source);
 	r = how_it_went(s, x);
-	return r ? r : search_values(s, &source->values, &source->hits);
+	return r ? r : mark(s, &source->values, hit, &source->hits);
 }
 
 static int search_source(struct search *s, struct unlayout *x, struct source *source)
@@ -300,18 +303,18 @@ static bool has_hits(const struct unlayout *x, uint32_t layout)
 }
 
 /* The texts of layouts all of whose texts have it, and those with a variable or reference that has. */
-static void mark_parts(struct unlayout *x, const struct constants *c, uint64_t *bits)
+static void mark_parts(struct unlayout *x, uint8_t *verdicts, uint64_t *bits)
 {
 	struct source *rare = &x->sources[x->n_sources - 1];
 	for (uint32_t s = 0; s < x->n_sources; s++)
 		x->sources[s].next = 0;
 	for (uint32_t l = 0; l < x->n_layouts; l++)
-		if (c->verdicts[l] == APART && !has_hits(x, l))
-			c->verdicts[l] = NONE;
+		if (verdicts[l] == APART && !has_hits(x, l))
+			verdicts[l] = NONE;
 	for (uint32_t i = 0; i < x->n; i++) {
 		const uint32_t l = x->layout_of[i];
-		if (c->verdicts[l] != APART) {
-			set_bit(bits, i, c->verdicts[l] == HELD);
+		if (verdicts[l] != APART) {
+			set_bit(bits, i, verdicts[l] == HELD);
 			rare->next += x->layouts[l].shared;
 			continue;
 		}
@@ -323,46 +326,42 @@ static void mark_parts(struct unlayout *x, const struct constants *c, uint64_t *
 	}
 }
 
-static int mark_wholes(struct search *s, struct unlayout *x, const struct constants *c, uint64_t *bits)
+static int mark_wholes(struct search *s, struct unlayout *x, uint8_t *verdicts, uint64_t *bits)
 {
 	uint8_t *chosen = room(s, x->n_layouts);
 	uint32_t *values = room(s, x->n * sizeof(*values));
 	struct chunk_values v;
-	uint64_t *hits = NULL;
+	const uint8_t *hit = NULL;
 	if (!chosen || !values)
 		return chunk_no_memory(s->err);
 	for (uint32_t l = 0; l < x->n_layouts; l++)
-		chosen[l] = c->verdicts[l] == WHOLE;
+		chosen[l] = verdicts[l] == WHOLE;
 	if (!memchr(chosen, 1, x->n_layouts))
 		return 0;
+	x->peeked = true;
 	unlayout_texts(x, chosen, values, &v);
 	int r = how_it_went(s, x);
-	r = r ? r : search_values(s, &v, &hits);
-	for (uint32_t i = 0; !r && hits && i < v.n; i++)
-		set_bit(bits, values[i], has_bit(hits, i));
+	r = r ? r : ask(s, &v, false, &hit);
+	for (uint32_t i = 0; !r && hit && i < v.n; i++)
+		set_bit(bits, values[i], hit[i]);
 	return r;
 }
 
 static int search_layouts(struct search *s, struct unlayout *x, uint64_t **ret)
 {
-	struct constants c;
 	uint64_t *bits = room(s, x->n / 8 + 8);
-	int r = bits ? make_constants(s, x, &c) : chunk_no_memory(s->err);
+	uint8_t *verdicts = room(s, x->n_layouts);
+	int r = bits && verdicts ? 0 : chunk_no_memory(s->err);
 	for (uint32_t k = 0; !r && k < x->n_references; k++)
 		r = find_edges(s, x, &x->sources[k]);
-	if (r)
-		return r;
-	for (uint32_t k = 0; k < x->n_sources; k++)
-		x->sources[k].wanted = false;
-	for (uint32_t l = 0; l < x->n_layouts; l++)
-		c.verdicts[l] = (uint8_t)judge(s, x, &c, l);
+	r = r ? r : judge_all(s, x, verdicts);
 	for (uint32_t k = 0; !r && k < x->n_sources; k++)
 		r = search_source(s, x, &x->sources[k]);
 	if (r)
 		return r;
-	mark_parts(x, &c, bits);
+	mark_parts(x, verdicts, bits);
 	*ret = bits;
-	return mark_wholes(s, x, &c, bits);
+	return mark_wholes(s, x, verdicts, bits);
 }
 
 /* --- columns --- */
@@ -376,19 +375,26 @@ static int search_column(struct search *s, struct column *c, uint64_t **ret)
 	int r = chunk_open_column(b, c, s->err);
 	if (r)
 		return r;
-	if (s->parts && c->layouts && !c->loaded) {
+	/* Texts that a search puts together take room as long as the block is open: the next one loads the column. */
+	if (s->parts && c->layouts && !c->loaded && !c->layouts->peeked) {
 		b->depth++;
 		r = search_layouts(s, c->layouts, ret);
 		b->depth--;
 		return r;
 	}
-	bool skip = false;
-	if (!c->loaded && !c->layouts)
-		r = can_skip(s, c->take, c->take->n, &skip);
-	if (r || skip)
+	/* A dictionary's codes are read only when one of its texts has it. */
+	const uint8_t *hit;
+	chunk_load_texts(c);
+	if (!c->texts) {
+		if (s->parts && !c->loaded && !take_may_hold(c->take, s->q->text))
+			return 0;
+		r = chunk_load_column(b, c, s->err);
+	}
+	r = r ? r : ask(s, &c->values, false, &hit);
+	if (r || !hit)
 		return r;
 	r = chunk_load_column(b, c, s->err);
-	return r ? r : search_values(s, &c->values, ret);
+	return r ? r : mark(s, &c->values, hit, ret);
 }
 
 int chunk_search(struct chunk *b, uint32_t column, const struct chunk_question *q, uint64_t rows[CHUNK_ROWS / 64],
@@ -410,7 +416,9 @@ int chunk_search(struct chunk *b, uint32_t column, const struct chunk_question *
 		v.rows = hits ? b->columns[column].take->rows : NULL;
 	} else {
 		r = chunk_values(b, column, &v, err);
-		r = r ? r : search_values(&s, &v, &hits);
+		const uint8_t *hit = NULL;
+		r = r ? r : ask(&s, &v, false, &hit);
+		r = r || !hit ? r : mark(&s, &v, hit, &hits);
 	}
 	for (uint32_t i = 0; !r && hits && i < v.n; i++)
 		set_bit(rows, v.rows[i], has_bit(hits, i));

@@ -123,7 +123,18 @@ struct take unlayout_stored(const struct unlayout *x, const struct source *s)
 	struct take own = x->take;
 	own.p = s->stored;
 	own.end = s->stored + s->size;
+	own.depth += s->texts;
 	return own;
+}
+
+void unlayout_load_texts(struct unlayout *x, struct source *s)
+{
+	struct take own = unlayout_stored(x, s);
+	if (s->loaded || s->texts || !take_dictionary_texts(&own, s->n, &s->values))
+		return;
+	s->texts = true;
+	s->stored = own.p;
+	s->size = (uint32_t)(own.end - own.p);
 }
 
 bool unlayout_load(struct unlayout *x, struct source *s)
@@ -135,7 +146,10 @@ bool unlayout_load(struct unlayout *x, struct source *s)
 		take_other(t, s->column, &s->values, &s->by_row);
 	} else {
 		struct take own = unlayout_stored(x, s);
-		take_values(&own, s->n, &s->values);
+		if (s->texts)
+			take_dictionary_codes(&own, s->n, &s->values);
+		else
+			take_values(&own, s->n, &s->values);
 		t->bad = own.bad || own.p != own.end;
 		t->no_memory = own.no_memory;
 	}
@@ -195,6 +209,28 @@ bool unlayout_texts(struct unlayout *x, const uint8_t *chosen, uint32_t *values,
 	x->take.bad = !to || (!chosen && to != bytes + x->size);
 	*ret = (struct chunk_values){ .n = n, .n_texts = n, .bytes = bytes, .ends = ends };
 	return !x->take.bad;
+}
+
+bool unlayout_add(struct unlayout *x, uint32_t i, struct buf *out)
+{
+	const uint32_t l = x->layout_of[i];
+	uint32_t same = 0, shared = 0; /* how many come before */
+	for (uint32_t k = 0; k < i; k++) {
+		same += x->layout_of[k] == l;
+		shared += x->layouts[x->layout_of[k]].shared;
+	}
+	for (const struct step *s = x->steps + x->layouts[l].steps;; s++) {
+		buf_add(out, (struct str){ x->text + s->at, s->n });
+		if (s->source == NO_SOURCE)
+			return true;
+		struct source *from = &x->sources[s->source];
+		if (!unlayout_load(x, from))
+			return false;
+		uint32_t k = s->source < x->n_references    ? source_index(x, from, i)
+		             : s->source < x->n_sources - 1 ? same
+		                                            : shared++;
+		buf_add(out, chunk_text(&from->values, from->values.codes ? from->values.codes[k] : k));
+	}
 }
 
 void take_layouts(struct take *t, uint32_t n, struct chunk_values *ret)

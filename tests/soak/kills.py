@@ -229,7 +229,9 @@ class Soak:
         twice = [m for m, n in found.items() if n > 1]
         foreign = found.keys() - sent
         trouble = [f"{s.letter}: {s.trouble}" for s in self.senders if s.trouble]
-        for text, wrong in (("senders that ended", trouble), ("acknowledged, and missing", missing), ("found twice", twice),
+        late = missing and all(m[0] == "f" for m in missing)
+        lost = f"lines of the file, not there after {60 * SLOW} s" if late else "acknowledged, and missing"
+        for text, wrong in (("senders that ended", trouble), (lost, missing), ("found twice", twice),
                             ("found, and never sent", foreign), ("behind a gap", self.behind_gaps(turn, found))):
             assert not wrong, f"turn {turn}, {text}: {len(wrong)}, as {sorted(wrong)[:5]}\n" + "\n".join(self.hub.said[-20:])
         return found

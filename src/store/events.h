@@ -1,7 +1,7 @@
 /*
  * Events at rest: taken, made durable, found again, let go.
  *
- * A store is a const record of functions (struct events_kind), so that the hub knows none of them by name: the
+ * A store is a const record of functions (struct events_kind); whoever uses one goes through it alone: the
  * embedded one (events_embedded) keeps everything in a folder; a cluster of existing engines can stand behind the same
  * calls. One thread uses a struct events at a time; searching opens one of its own.
  */

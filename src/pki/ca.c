@@ -215,6 +215,8 @@ static int fill(gnutls_x509_crt_t crt, const struct ca *ca, const struct pki_req
 		code = set_serial(crt);
 	if (!code)
 		code = set_times(crt, now_s, r->days, gnutls_x509_crt_get_expiration_time(ca->crt));
+	if (!code && r->organization.n)
+		code = set_text(crt, GNUTLS_OID_X520_ORGANIZATION_NAME, r->organization);
 	if (!code)
 		code = set_text(crt, GNUTLS_OID_X520_COMMON_NAME, r->common_name);
 	if (!code)

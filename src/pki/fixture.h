@@ -33,7 +33,8 @@ static inline int fixture_setup(void **state)
 
 static inline int fixture_teardown(void **state)
 {
-	static const char *const names[] = { "ca.key", "ca.crt", "hub.key", "hub.crt", "leaf.crt", "leaf.key" };
+	static const char *const names[] = { "ca.key",   "ca.crt",    "hub.key",   "hub.crt",  "leaf.crt",
+		                             "leaf.key", "order.key", "order.pub", "approvers" };
 	struct fixture *f = *state;
 	char path[128];
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {

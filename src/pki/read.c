@@ -171,3 +171,36 @@ int pki_read(struct str pem, struct pki_info *ret, struct err *err)
 	*ret = info;
 	return 0;
 }
+
+int pki_unit(struct str pem, char unit[PKI_TITLE_MAX + 1], struct err *err)
+{
+	CLEANUP(x509_crt_done) gnutls_x509_crt_t crt = NULL;
+	int code = x509_read(&crt, pem, err);
+	return code ? code : x509_unit(crt, unit, err);
+}
+
+int x509_unit(gnutls_x509_crt_t crt, char unit[PKI_TITLE_MAX + 1], struct err *err)
+{
+	char text[PKI_TITLE_MAX + 1];
+	size_t n = sizeof(text);
+	if (gnutls_x509_crt_get_dn_by_oid(crt, GNUTLS_OID_X520_ORGANIZATION_NAME, 0, 0, text, &n) ||
+	    n > PKI_TITLE_MAX || !pki_is_title((struct str){ text, n }))
+		return err_set(err, -ENOENT, "the certificate names no unit");
+	memcpy(unit, text, n);
+	unit[n] = '\0';
+	return 0;
+}
+
+int pki_serial(struct str pem, char serial[PKI_SERIAL + 1], struct err *err)
+{
+	CLEANUP(x509_crt_done) gnutls_x509_crt_t crt = NULL;
+	unsigned char raw[PKI_SERIAL / 2];
+	size_t n = sizeof(raw);
+	int code = x509_read(&crt, pem, err);
+	if (code)
+		return code;
+	code = gnutls_x509_crt_get_serial(crt, raw, &n);
+	for (size_t i = 0; !code && i < n; i++)
+		snprintf(serial + 2 * i, 3, "%02x", raw[i]);
+	return code ? x509_fail(err, code, "read a certificate's serial number") : 0;
+}

@@ -86,6 +86,10 @@ int request_check(const struct pki_request *r, struct err *err)
 		return err_set(err, -EPERM,
 		               "a common name has 1 to %d bytes of UTF-8, all visible, and no blank at its ends",
 		               PKI_TITLE_MAX);
+	if (r->organization.n && !pki_is_title(r->organization))
+		return err_set(err, -EPERM, "a unit's name has up to %d bytes of UTF-8, all visible", PKI_TITLE_MAX);
+	if (r->prior.n > X509_KEY_MAX || r->serial.n > PKI_SERIAL || r->proof.n > X509_PROOF_MAX)
+		return err_set(err, -EPERM, "that is no renewal");
 	if (r->n_names > PKI_NAMES_MAX || (r->use == PKI_SERVER && !r->n_names))
 		return err_set(err, -EPERM, "a certificate has up to %d names, of a server at least one",
 		               PKI_NAMES_MAX);

@@ -86,7 +86,12 @@ static void requests(void **state)
 {
 	struct str names[PKI_NAMES_MAX + 1] = { STR("hub") };
 	const struct str bad = STR("*.hub");
-	const struct pki_request good = { STR("key"), STR("hub"), names, 1, PKI_SERVER, 30 };
+	const struct pki_request good = { .public_key = STR("key"),
+		                          .common_name = STR("hub"),
+		                          .names = names,
+		                          .n_names = 1,
+		                          .use = PKI_SERVER,
+		                          .days = 30 };
 	for (size_t i = 1; i < ARRAY_LEN(names); i++)
 		names[i] = STR("10.0.0.1");
 	assert_int_equal(check(good), 0);

@@ -2,6 +2,7 @@
  * The signer: a process that holds the CA's key and does nothing but sign.
  *
  *   the hub --struct ask--> signer --struct answer--> the hub        (one at a time, SOCK_SEQPACKET)
+ *   the hub --struct ask_order--> signer                             (of signer_posts() only)
  *
  * What comes in is held against its size, then its lengths, then request_check(), and only then looked at by GnuTLS.
  * It ends when nobody holds the other end any more, or with the process that started it.
@@ -23,13 +24,41 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { ASK_MARK = 0x4b534731 /* "KSG1" */, ANSWER_MAX = 8 << 10, PATIENCE_MS = 10000 };
+enum {
+	ASK_MARK = 0x4b534732 /* "KSG2" */,
+	ORDER_MARK = 0x4b534f31 /* "KSO1" */,
+	ANSWER_MAX = 8 << 10,
+	PATIENCE_MS = 10000
+};
 
 struct ask {
 	uint32_t mark, number; /* the answer has the same number */
 	uint32_t use, days, n_names;
-	uint16_t n_key, n_common_name, n_name[PKI_NAMES_MAX];
-	char key[X509_KEY_MAX], common_name[PKI_TITLE_MAX], name[PKI_NAMES_MAX][X509_NAME_MAX];
+	uint16_t n_key, n_common_name, n_organization, n_prior, n_serial, n_proof, n_name[PKI_NAMES_MAX];
+	char key[X509_KEY_MAX], common_name[PKI_TITLE_MAX], organization[PKI_TITLE_MAX];
+	char prior[X509_KEY_MAX], serial[PKI_SERIAL], proof[X509_PROOF_MAX];
+	char name[PKI_NAMES_MAX][X509_NAME_MAX];
+};
+
+struct ask_order {
+	uint32_t mark, number;
+	uint32_t n, approved;
+	unsigned char approver[ORDER_KEY], approval[ORDER_SIGNATURE];
+	char bytes[ORDER_BYTES];
+};
+
+/* Told apart by their size, and by their mark. */
+union message {
+	struct ask certificate;
+	struct ask_order order;
+};
+
+/* What a signer has. */
+struct desk {
+	struct ca ca;
+	bool posts; /* it signs for posts alone */
+	struct order_desk orders;
+	const struct clock *clock;
 };
 
 struct answer {
@@ -60,7 +89,9 @@ static void answer_text(struct answer *a, int code, struct str text)
 static int unpack(const struct ask *ask, struct pki_request *r, struct str names[PKI_NAMES_MAX])
 {
 	if (ask->mark != ASK_MARK || ask->n_names > PKI_NAMES_MAX || ask->n_key > sizeof(ask->key) ||
-	    ask->n_common_name > sizeof(ask->common_name))
+	    ask->n_common_name > sizeof(ask->common_name) || ask->n_organization > sizeof(ask->organization) ||
+	    ask->n_prior > sizeof(ask->prior) || ask->n_serial > sizeof(ask->serial) ||
+	    ask->n_proof > sizeof(ask->proof))
 		return -EINVAL;
 	for (uint32_t i = 0; i < ask->n_names; i++) {
 		if (ask->n_name[i] > sizeof(ask->name[i]))
@@ -72,23 +103,65 @@ static int unpack(const struct ask *ask, struct pki_request *r, struct str names
 		                   .names = names,
 		                   .n_names = ask->n_names,
 		                   .use = ask->use,
-		                   .days = ask->days };
+		                   .days = ask->days,
+		                   .organization = { ask->organization, ask->n_organization },
+		                   .prior = { ask->prior, ask->n_prior },
+		                   .serial = { ask->serial, ask->n_serial },
+		                   .proof = { ask->proof, ask->n_proof } };
 	return 0;
 }
 
-static void serve_one(const struct ca *ca, const struct clock *clock, const struct ask *ask, size_t n, struct answer *a)
+/* A post's: whoever asks, nothing that is taken for a server, or for somebody of another unit. */
+static int check_post(const struct desk *d, const struct pki_request *r, struct err *err)
+{
+	if (r->use != PKI_CLIENT || r->n_names || r->days > PKI_POST_DAYS)
+		return err_set(err, -EPERM, "this signer signs certificates of posts, for up to %d days, and no others",
+		               PKI_POST_DAYS);
+	return str_eq(r->organization, str_from(d->orders.unit))
+	               ? 0
+	               : err_set(err, -EPERM, "this signer signs for the unit '%s' alone", d->orders.unit);
+}
+
+static void serve_certificate(const struct desk *d, const struct ask *ask, struct answer *a)
 {
 	CLEANUP(buf_free) struct buf pem = { .max = ANSWER_MAX };
 	struct str names[PKI_NAMES_MAX];
 	struct pki_request r;
 	struct err err = { 0 };
-	*a = (struct answer){ .number = n >= offsetof(struct ask, use) ? ask->number : 0 };
-	int code = n == sizeof(*ask) ? unpack(ask, &r, names) : -EINVAL;
+	int code = unpack(ask, &r, names);
 	if (code)
 		err_set(&err, code, "that is no request");
-	else
-		code = ca_sign(ca, &r, clock, &pem, &err);
+	if (!code && d->posts)
+		code = check_post(d, &r, &err);
+	if (!code && r.prior.n)
+		code = renewal_check(&d->ca, &r, clock_wall(d->clock) / CLOCK_S, &err);
+	if (!code)
+		code = ca_sign(&d->ca, &r, d->clock, &pem, &err);
 	answer_text(a, code, code ? str_from(err.text) : buf_str(&pem));
+}
+
+static void serve_order(const struct desk *d, const struct ask_order *ask, struct answer *a)
+{
+	struct order_sealed order = { .bytes = { ask->bytes, ask->n }, .approved = ask->approved != 0 };
+	struct err err = { 0 };
+	memcpy(order.approver, ask->approver, sizeof(order.approver));
+	memcpy(order.approval, ask->approval, sizeof(order.approval));
+	int code = ask->n > sizeof(ask->bytes) ? err_set(&err, -EINVAL, "that is no order") : 0;
+	if (!code)
+		code = order_desk_sign(&d->orders, &order, d->clock, &err);
+	answer_text(a, code,
+	            code ? str_from(err.text) : (struct str){ (const char *)order.signature, ORDER_SIGNATURE });
+}
+
+static void serve_one(const struct desk *d, const union message *m, size_t n, struct answer *a)
+{
+	*a = (struct answer){ .number = n >= offsetof(struct ask, use) ? m->certificate.number : 0 };
+	if (n == sizeof(m->certificate) && m->certificate.mark == ASK_MARK)
+		serve_certificate(d, &m->certificate, a);
+	else if (d->posts && n == sizeof(m->order) && m->order.mark == ORDER_MARK)
+		serve_order(d, &m->order, a);
+	else
+		answer_text(a, -EINVAL, STR("that is no request"));
 }
 
 static bool send_answer(const struct answer *a)
@@ -101,23 +174,23 @@ static bool send_answer(const struct answer *a)
 }
 
 /* Until nobody asks any more. The end of whoever started it is seen even where others hold the socket too. */
-static void serve(const struct ca *ca, const struct clock *clock, int starter)
+static void serve(const struct desk *d, int starter)
 {
 	struct pollfd wait[2] = { { .fd = STDIN_FILENO, .events = POLLIN }, { .fd = starter, .events = POLLIN } };
 	struct answer answer;
-	struct ask ask;
+	union message m;
 	for (;;) {
 		if (poll(wait, ARRAY_LEN(wait), -1) < 0 && errno != EINTR)
 			return;
 		if (wait[1].revents)
 			return;
-		memset(&ask, 0, sizeof(ask));
-		ssize_t n = recv(STDIN_FILENO, &ask, sizeof(ask), MSG_DONTWAIT | MSG_TRUNC);
+		memset(&m, 0, sizeof(m));
+		ssize_t n = recv(STDIN_FILENO, &m, sizeof(m), MSG_DONTWAIT | MSG_TRUNC);
 		if (n < 0 && (errno == EINTR || errno == EAGAIN))
 			continue;
 		if (n <= 0)
 			return;
-		serve_one(ca, clock, &ask, (size_t)n, &answer);
+		serve_one(d, &m, (size_t)n, &answer);
 		if (!send_answer(&answer))
 			return;
 	}
@@ -147,12 +220,17 @@ static int settle(int socket, int *starter, pid_t parent)
 }
 
 /* The key is read with the rights that there are, and foreign bytes only without them. */
-static int prepare(struct ca *ca, const char *dir, struct buf *lacks, struct err *err)
+static int prepare(struct desk *d, const char *dir, struct buf *lacks, struct err *err)
 {
 	struct sandbox_report report;
 	struct sandbox *sandbox;
 	unsigned char warm[16];
-	int code = ca_open(ca, dir, err);
+	char unit[PKI_TITLE_MAX + 1];
+	int code = ca_open(&d->ca, dir, err);
+	if (!code && d->posts)
+		code = x509_unit(d->ca.crt, unit, err);
+	if (!code && d->posts)
+		code = order_desk_open(&d->orders, dir, unit, err);
 	if (code)
 		return code;
 	code = sandbox_init(&sandbox, NULL, err);
@@ -168,21 +246,23 @@ static int prepare(struct ca *ca, const char *dir, struct buf *lacks, struct err
 	return 0;
 }
 
-static void __attribute__((noreturn)) signer_main(int socket, const char *dir, const struct clock *clock, pid_t parent)
+static void __attribute__((noreturn))
+signer_main(int socket, const char *dir, bool posts, const struct clock *clock, pid_t parent)
 {
 	struct answer ready = { 0 };
 	struct buf lacks = { 0 };
 	struct err err = { 0 };
-	struct ca ca = { 0 };
+	struct desk desk = { .posts = posts, .clock = clock };
 	int starter = -1, code = settle(socket, &starter, parent);
 	if (code)
 		_exit(1);
-	code = prepare(&ca, dir, &lacks, &err);
+	code = prepare(&desk, dir, &lacks, &err);
 	answer_text(&ready, code, code ? str_from(err.text) : buf_str(&lacks));
 	buf_free(&lacks);
 	if (send_answer(&ready) && !code)
-		serve(&ca, clock, starter);
-	ca_done(&ca);
+		serve(&desk, starter);
+	explicit_bzero(&desk.orders, sizeof(desk.orders));
+	ca_done(&desk.ca);
 	_exit(0);
 }
 
@@ -214,7 +294,7 @@ static int refused(const struct answer *a, struct err *err)
 	return err_set(err, a->code < 0 ? a->code : -EPROTO, STR_FMT, (int)a->n, a->text);
 }
 
-int signer_start(struct signer **ret, const char *dir, const struct clock *clock, struct err *err)
+static int start_one(struct signer **ret, const char *dir, bool posts, const struct clock *clock, struct err *err)
 {
 	int pair[2];
 	struct answer ready;
@@ -226,7 +306,7 @@ int signer_start(struct signer **ret, const char *dir, const struct clock *clock
 	*s = (struct signer){ .fd = pair[0], .pidfd = -1, .owner = getpid() };
 	s->pid = fork();
 	if (s->pid == 0)
-		signer_main(pair[1], dir, clock, s->owner);
+		signer_main(pair[1], dir, posts, clock, s->owner);
 	int code = s->pid < 0 ? err_set(err, -errno, "start the signer: %m") : 0;
 	close(pair[1]);
 	if (!code && (s->pidfd = pidfd_open(s->pid, 0)) < 0)
@@ -244,9 +324,27 @@ int signer_start(struct signer **ret, const char *dir, const struct clock *clock
 	return 0;
 }
 
+int signer_start(struct signer **ret, const char *dir, const struct clock *clock, struct err *err)
+{
+	return start_one(ret, dir, false, clock, err);
+}
+
+int signer_posts(struct signer **ret, const char *dir, const struct clock *clock, struct err *err)
+{
+	return start_one(ret, dir, true, clock, err);
+}
+
 const char *signer_lacks(const struct signer *s)
 {
 	return s->lacks;
+}
+
+/* request_check() has seen that it fits. */
+static uint16_t put(char *to, struct str text)
+{
+	if (text.n)
+		memcpy(to, text.p, text.n);
+	return (uint16_t)text.n;
 }
 
 int signer_sign(struct signer *s, const struct pki_request *r, struct buf *out, struct err *err)
@@ -260,6 +358,10 @@ int signer_sign(struct signer *s, const struct pki_request *r, struct buf *out, 
 	ask.n_names = (uint32_t)r->n_names;
 	ask.n_key = (uint16_t)r->public_key.n;
 	ask.n_common_name = (uint16_t)r->common_name.n;
+	ask.n_organization = put(ask.organization, r->organization);
+	ask.n_prior = put(ask.prior, r->prior);
+	ask.n_serial = put(ask.serial, r->serial);
+	ask.n_proof = put(ask.proof, r->proof);
 	memcpy(ask.key, r->public_key.p, r->public_key.n);
 	memcpy(ask.common_name, r->common_name.p, r->common_name.n);
 	for (size_t i = 0; i < r->n_names; i++) {
@@ -275,6 +377,27 @@ int signer_sign(struct signer *s, const struct pki_request *r, struct buf *out, 
 		return refused(&answer, err);
 	buf_add(out, (struct str){ answer.text, answer.n });
 	return out->failed ? err_set(err, -ENOMEM, "sign a certificate: %m") : 0;
+}
+
+int signer_order(struct signer *s, struct order_sealed *order, struct err *err)
+{
+	struct answer answer;
+	struct ask_order ask = { .mark = ORDER_MARK, .number = ++s->number, .approved = order->approved };
+	if (order->bytes.n > sizeof(ask.bytes))
+		return err_set(err, -EPERM, "an order has up to %d bytes", ORDER_BYTES);
+	ask.n = (uint32_t)order->bytes.n;
+	memcpy(ask.bytes, order->bytes.p, order->bytes.n);
+	memcpy(ask.approver, order->approver, sizeof(ask.approver));
+	memcpy(ask.approval, order->approval, sizeof(ask.approval));
+	if (send(s->fd, &ask, sizeof(ask), MSG_NOSIGNAL) != (ssize_t)sizeof(ask))
+		return err_set(err, -EPIPE, "the signer has ended");
+	int code = receive(s, &answer, err);
+	if (code)
+		return code;
+	if (answer.code || answer.n != ORDER_SIGNATURE)
+		return refused(&answer, err);
+	memcpy(order->signature, answer.text, ORDER_SIGNATURE);
+	return 0;
 }
 
 void signer_free(struct signer *s)

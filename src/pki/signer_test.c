@@ -19,7 +19,12 @@ static int sign(struct signer *s, const char *common_name, struct buf *out, stru
 	CLEANUP(x509_wipe) struct buf key = { 0 };
 	CLEANUP(buf_free) struct buf public = { 0 };
 	assert_int_equal(pki_key_new(&key, &public, NULL), 0);
-	const struct pki_request r = { buf_str(&public), str_from(common_name), &name, 1, PKI_SERVER, 30 };
+	const struct pki_request r = { .public_key = buf_str(&public),
+		                       .common_name = str_from(common_name),
+		                       .names = &name,
+		                       .n_names = 1,
+		                       .use = PKI_SERVER,
+		                       .days = 30 };
 	return signer_sign(s, &r, out, err);
 }
 

@@ -17,7 +17,12 @@ static void pair_of(struct signer *s, const char *name, enum pki_use use, struct
 	const struct str names[] = { str_from(name), STR("127.0.0.1") };
 	struct err err = { 0 };
 	assert_int_equal(pki_key_new(key, &public, NULL), 0);
-	const struct pki_request r = { buf_str(&public), names[0], names, 2, use, 1 };
+	const struct pki_request r = { .public_key = buf_str(&public),
+		                       .common_name = names[0],
+		                       .names = names,
+		                       .n_names = 2,
+		                       .use = use,
+		                       .days = 1 };
 	if (signer_sign(s, &r, crt, &err))
 		fail_msg("%s", err.text);
 }
@@ -160,7 +165,12 @@ static void leaf_is_no_ca(void **state)
 	assert_int_equal(x509_key_read(&leaf.key, buf_str(&key[0]), NULL), 0);
 	const struct str name = STR("evil.example");
 	assert_int_equal(pki_key_new(&key[1], &public, NULL), 0);
-	const struct pki_request r = { buf_str(&public), name, &name, 1, PKI_SERVER, 1 };
+	const struct pki_request r = { .public_key = buf_str(&public),
+		                       .common_name = name,
+		                       .names = &name,
+		                       .n_names = 1,
+		                       .use = PKI_SERVER,
+		                       .days = 1 };
 	assert_int_equal(ca_sign(&leaf, &r, &f->clock, &crt[1], NULL), 0);
 	buf_add(&crt[1], buf_str(&crt[0])); /* the chain */
 	const struct party evil = { &ca, &key[1], &crt[1] };

@@ -10,6 +10,7 @@
 enum {
 	X509_FILE_MAX = 64 << 10,  /* of a certificate or key in PEM */
 	X509_KEY_MAX = 4 << 10,    /* of a public key in PEM */
+	X509_PROOF_MAX = 256,      /* of a renewal, base64 */
 	X509_NAME_MAX = 253,       /* RFC 1035, written with dots */
 	X509_DAYS_MAX = 397,       /* what browsers take: CA/Browser Forum, Baseline Requirements 6.3.2 */
 	X509_BACKDATE_S = 60 * 60, /* for clocks that are behind */
@@ -23,6 +24,8 @@ int x509_fail(struct err *err, int code, const char *what);
 int x509_read(gnutls_x509_crt_t *ret, struct str pem, struct err *err);
 /* Its names, each a DNS name or address as text; at most max are written. Returns how many there are, or -errno. */
 int x509_names(gnutls_x509_crt_t crt, char names[][X509_NAME_MAX + 1], int max);
+
+int x509_unit(gnutls_x509_crt_t crt, char unit[PKI_TITLE_MAX + 1], struct err *err);
 
 void x509_crt_done(gnutls_x509_crt_t *crt);
 void x509_key_done(gnutls_x509_privkey_t *key); /* GnuTLS overwrites what it held */
@@ -68,5 +71,24 @@ void ca_done(struct ca *ca);
 /* The certificate of a request, checked here, appended as PEM. */
 int ca_sign(const struct ca *ca, const struct pki_request *r, const struct clock *clock, struct buf *out,
             struct err *err);
+
+/* --- renewal.c --- */
+
+/* Whether r->prior, r->serial and r->proof are as pki.h has it. 0 or -EPERM. */
+int renewal_check(const struct ca *ca, const struct pki_request *r, int64_t now_s, struct err *err);
+
+/* --- order_key.c --- */
+
+/* What signs orders: the hub's key, and who may approve. */
+struct order_desk {
+	char unit[PKI_TITLE_MAX + 1];
+	unsigned char secret[ORDER_SECRET];
+	struct order_trust trust; /* as a post has it, but for its name */
+};
+
+/* -ENOENT: there is no order.key. The caller wipes it. */
+int order_desk_open(struct order_desk *ret, const char *dir, const char *unit, struct err *err);
+/* -EPERM: a post would refuse it, and why. */
+int order_desk_sign(const struct order_desk *d, struct order_sealed *order, const struct clock *clock, struct err *err);
 
 #endif

@@ -35,7 +35,10 @@ int state_told(const struct state *s, int code, struct err *err)
 static int check(struct state *s, struct err *err)
 {
 	static const char *const whole[] = { "PRAGMA quick_check(1)", NULL };
-	static const char *const parts[] = { "PRAGMA quick_check(token)", "PRAGMA quick_check(setting)", NULL };
+	static const char *const parts[] = { "PRAGMA quick_check(token)",  "PRAGMA quick_check(setting)",
+		                             "PRAGMA quick_check(post)",   "PRAGMA quick_check(enrolment)",
+		                             "PRAGMA quick_check(orders)", "PRAGMA quick_check(order_change)",
+		                             "PRAGMA quick_check(hunt)",   NULL };
 	int64_t pages;
 	int code = sqlite_number(s->db, "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size", 0,
 	                         &pages, err);
@@ -55,9 +58,12 @@ static int check(struct state *s, struct err *err)
 }
 
 /* Where two make the file WAL at once, SQLite lets one of them fail without waiting. */
-static int open_waiting(sqlite3 **ret, const char *path, bool read_only, struct err *err)
+static int open_waiting(sqlite3 **ret, const char *path, const struct state_config *config, struct err *err)
 {
-	const struct sqlite_options options = { .access = read_only ? SQLITE_READS : SQLITE_MAKES };
+	const struct sqlite_options options = {
+		.access = config->read_only ? SQLITE_READS : SQLITE_MAKES,
+		.wait_ms = config->wait_ms,
+	};
 	int64_t start = clock_monotonic(&clock_system);
 	for (;;) {
 		int code = sqlite_open(ret, path, &options, err);
@@ -82,7 +88,7 @@ int state_open(struct state **ret, const struct state_config *config, int *migra
 	}
 	s->clock = config->clock;
 	s->read_only = config->read_only;
-	int code = open_waiting(&s->db, path, s->read_only, err);
+	int code = open_waiting(&s->db, path, config, err);
 	if (!code)
 		code = sqlite_run(s->db, "PRAGMA foreign_keys=ON", err);
 	if (!code)

@@ -1,7 +1,7 @@
 /*
- * What people and khien decided, and must not be lost: tokens, alerts, settings. Ordinary rows in SQLite (state.db),
- * changed in transactions. Opened forward: a file of an older schema is copied (state.db.v1) and migrated on open; a
- * newer one is refused.
+ * What people and khien decided, and must not be lost: tokens, alerts, settings, hunts; posts and their orders, see
+ * posts.h. Ordinary rows in SQLite (state.db), changed in transactions. Opened forward: a file of an older schema is
+ * copied (state.db.v1) and migrated on open; a newer one is refused.
  */
 #ifndef KHIEN_STORE_STATE_H
 #define KHIEN_STORE_STATE_H
@@ -13,12 +13,13 @@
 
 struct state;
 
-enum { STATE_SCHEMA = 2, STATE_NAME = 64, STATE_VALUE = 64 << 10 };
+enum { STATE_SCHEMA = 3, STATE_NAME = 64, STATE_VALUE = 64 << 10 };
 
 struct state_config {
 	const char *dir; /* exists; state.db in it */
 	bool read_only;
 	const struct clock *clock;
+	int wait_ms; /* for another process's change; 0: 5000 */
 };
 /*
  * -EBADMSG: damaged; the file is named in err and what to do. -EPROTO: made by a newer khien. -EROFS: of an older
@@ -30,13 +31,16 @@ void state_close(struct state *s);
 /*
  * What state_open() said -EBADMSG of is set aside as state.db.damaged-N, and a new one made with the tokens that
  * state_keep() wrote (else those that can be read), and with the alerts that can be read, newest first, for a second.
+ * Posts come from state_keep()'s file, and what the damaged one says of them counts only where it permits less: a post
+ * is revoked if either says so, its sequence of orders is the greater of the two, and a post that only the damaged one
+ * knows comes back revoked. Open enrolments and orders don't come back: nothing that was spent or called off revives.
  */
 struct state_mended {
 	char aside[64]; /* its name now */
-	uint64_t tokens, alerts;
+	uint64_t tokens, alerts, posts;
 };
 int state_mend(const struct state_config *config, struct state_mended *ret, struct err *err);
-/* Writes the tokens into a file of their own (tokens.kept), unless they are the same as the last time. */
+/* Writes tokens and posts into files of their own (tokens.kept, posts.kept), unless they are the same as the last time. */
 int state_keep(struct state *s, struct err *err);
 
 /* Grows whenever any process changed the file. */
@@ -109,6 +113,26 @@ int state_commit(struct state *s, struct err *err);
 int state_set(struct state *s, const char *name, struct str value, struct err *err);
 /* -ENOENT: not set. Appends to out. A name has up to STATE_NAME bytes, a value up to STATE_VALUE. */
 int state_get(struct state *s, const char *name, struct buf *out, struct err *err);
+
+/* --- hunts: questions that people keep --- */
+
+enum { HUNT_NAME = 64, HUNT_TEXT = 16 << 10, HUNT_BY = 64, HUNT_NOTE = 1024, HUNTS_MAX = 4096 };
+
+struct hunt_row {
+	struct str name; /* 1 to HUNT_NAME bytes, visible */
+	struct str text; /* 1 to HUNT_TEXT bytes */
+	struct str by, note;
+	int64_t made; /* µs; state_hunt_save() takes the time itself */
+};
+/* A hunt of that name is replaced. -EINVAL: a text that it can't have. -E2BIG: there are HUNTS_MAX. */
+int state_hunt_save(struct state *s, const struct hunt_row *h, struct err *err);
+/* -ENOENT: no such name; else what fn returned. */
+int state_hunt_get(struct state *s, struct str name, int (*fn)(void *arg, const struct hunt_row *h), void *arg,
+                   struct err *err);
+/* By name. fn returns non-zero to stop, which is returned. */
+int state_hunts(struct state *s, int (*fn)(void *arg, const struct hunt_row *h), void *arg, struct err *err);
+/* -ENOENT: no such name. */
+int state_hunt_remove(struct state *s, struct str name, struct err *err);
 
 /* state.db in a folder that has none: a consistent copy while others write, on the disk when it returns. */
 int state_backup(struct state *s, const char *to_dir, struct err *err);

@@ -2,7 +2,7 @@
 #ifndef KHIEN_STORE_STATE_FIXTURE_H
 #define KHIEN_STORE_STATE_FIXTURE_H
 
-#include "store/state.h"
+#include "store/posts.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -32,11 +32,20 @@ static inline int setup(void **state)
 
 static inline int teardown(void **state)
 {
-	static const char *const names[] = {
-		"state.db",           "state.db-wal",           "state.db-shm",           "state.db.v1",
-		"state.db.v1.part",   "copy/state.db",          "state.db.part",          "tokens.kept",
-		"state.db.damaged-1", "state.db.damaged-1-wal", "state.db.damaged-1-shm", "state.db.damaged-2"
-	};
+	static const char *const names[] = { "state.db",
+		                             "state.db-wal",
+		                             "state.db-shm",
+		                             "state.db.v1",
+		                             "state.db.v1.part",
+		                             "copy/state.db",
+		                             "state.db.part",
+		                             "tokens.kept",
+		                             "state.db.damaged-1",
+		                             "state.db.damaged-1-wal",
+		                             "state.db.damaged-1-shm",
+		                             "state.db.damaged-2",
+		                             "state.db.v2",
+		                             "posts.kept" };
 	char name[96];
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
 		snprintf(name, sizeof(name), "%s/%s", dir, names[i]);

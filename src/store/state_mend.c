@@ -1,94 +1,36 @@
 /* A damaged state.db doesn't keep the hub from taking events: what can be had again goes into a new one. */
 #include "store/state_db.h"
 
-#include "os/atomic.h"
-
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
-#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-enum { ASIDE_MAX = 1000, SUM = 32 };
+enum { ASIDE_MAX = 1000 };
 static const int64_t ALERTS_TIME = CLOCK_S; /* the hub is waited for */
-static const char KEPT[] = "tokens.kept";
-
-/* --- tokens, once more: an array of struct token and its hash --- */
-
-/* The same token is the same bytes, those between its parts too. */
-static int gather(void *arg, const struct token *t)
-{
-	struct token clean;
-	memset(&clean, 0, sizeof(clean));
-	memcpy(clean.id, t->id, sizeof(t->id));
-	memcpy(clean.hash, t->hash, sizeof(t->hash));
-	memcpy(clean.name, t->name, sizeof(t->name));
-	clean.scopes = t->scopes;
-	clean.made = t->made;
-	clean.expires = t->expires;
-	buf_add(arg, (struct str){ (const char *)&clean, sizeof(clean) });
-	return 0;
-}
-
-static void sum_of(unsigned char sum[SUM], struct str bytes)
-{
-	crypto_generichash(sum, SUM, (const unsigned char *)bytes.p, bytes.n, NULL, 0);
-}
-
-int state_keep(struct state *s, struct err *err)
-{
-	unsigned char sum[SUM];
-	CLEANUP(buf_free) struct buf all = { 0 };
-	int code = state_tokens(s, gather, &all, err);
-	if (code)
-		return code;
-	sum_of(sum, buf_str(&all));
-	if (!memcmp(sum, s->kept, SUM))
-		return 0;
-	buf_add(&all, (struct str){ (const char *)sum, SUM });
-	code = all.failed ? err_set(err, -ENOMEM, "%m") : atomic_write(s->dir, KEPT, buf_str(&all), 0600, err);
-	if (!code)
-		memcpy(s->kept, sum, SUM);
-	return code;
-}
 
 /* How many there were, or -errno. */
 static int put_kept(struct state *to)
 {
-	char path[PATH_MAX];
-	unsigned char sum[SUM];
-	const size_t most = (size_t)TOKENS_MAX * sizeof(struct token) + SUM;
 	CLEANUP(buf_free) struct buf all = { 0 };
-	snprintf(path, sizeof(path), "%s/%s", to->dir, KEPT);
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	char *room = fd >= 0 ? buf_room(&all, most + 1) : NULL;
-	ssize_t n = room ? read(fd, room, most + 1) : -1;
-	if (fd >= 0)
-		close(fd);
-	if (n < SUM || (size_t)n > most || ((size_t)n - SUM) % sizeof(struct token))
-		return -EBADMSG;
-	sum_of(sum, (struct str){ room, (size_t)n - SUM });
-	if (memcmp(sum, room + n - SUM, SUM) != 0)
-		return -EBADMSG;
-	int count = 0;
-	for (const char *p = room; p < room + n - SUM; p += sizeof(struct token)) {
+	int count = 0, code = state_kept(to->dir, STATE_KEPT_TOKENS, &all);
+	for (size_t at = 0; !code && at < all.n; at += sizeof(struct token)) {
 		struct token t;
-		memcpy(&t, p, sizeof(t));
+		memcpy(&t, all.p + at, sizeof(t));
 		t.id[TOKEN_ID] = t.name[TOKEN_NAME] = '\0';
 		count += !state_token_put(to, &t, NULL);
 	}
-	return count;
+	return code ? code : count;
 }
 
 /* --- what can be read of the damaged file --- */
 
 struct salvage {
 	struct state *to;
-	uint64_t tokens, alerts;
+	uint64_t tokens, alerts, posts;
 	int64_t until;
+	int64_t now;
 };
 
 static int take_token(void *arg, const struct token *t)
@@ -96,6 +38,49 @@ static int take_token(void *arg, const struct token *t)
 	struct salvage *s = arg;
 	s->tokens += !state_token_put(s->to, t, NULL);
 	return 0;
+}
+
+/*
+ * What the damaged file says of a post may be older than what was answered: it can take rights away, and give none. So a
+ * post that state_keep() didn't know comes back revoked.
+ */
+static int take_post(void *arg, const struct post *p)
+{
+	struct salvage *s = arg;
+	struct post known;
+	if (state_post_get(s->to, str_from(p->name), &known, NULL)) {
+		known = *p;
+		if (!known.revoked) {
+			known.revoked = s->now;
+			snprintf(known.who, sizeof(known.who), "khien");
+			snprintf(known.why, sizeof(known.why), "state.db was damaged: enrol it anew");
+		}
+		s->posts += !state_post_put(s->to, &known, NULL);
+		return 0;
+	}
+	if (p->revoked && !known.revoked) {
+		known.revoked = p->revoked;
+		memcpy(known.who, p->who, sizeof(known.who));
+		memcpy(known.why, p->why, sizeof(known.why));
+	}
+	known.sequence = p->sequence > known.sequence ? p->sequence : known.sequence;
+	known.seen = p->seen;
+	state_post_put(s->to, &known, NULL);
+	return 0;
+}
+
+static void put_kept_posts(struct salvage *s)
+{
+	CLEANUP(buf_free) struct buf all = { 0 };
+	if (state_kept(s->to->dir, STATE_KEPT_POSTS, &all))
+		return;
+	for (size_t at = 0; at < all.n; at += sizeof(struct post)) {
+		struct post p;
+		memcpy(&p, all.p + at, sizeof(p));
+		p.name[POST_NAME] = p.unit[POST_NAME] = p.serial[POST_SERIAL] = p.before[POST_SERIAL] = '\0';
+		p.who[POST_WHO] = p.why[POST_WHY] = '\0';
+		s->posts += !state_post_put(s->to, &p, NULL);
+	}
 }
 
 static int take_alert(void *arg, const struct alert_row *a)
@@ -118,10 +103,13 @@ static int salvage(struct salvage *s, const char *aside, struct err *err)
 		return code;
 	int kept = put_kept(s->to);
 	s->tokens = kept > 0 ? (uint64_t)kept : 0;
+	put_kept_posts(s);
+	s->now = clock_wall(s->to->clock);
 	s->until = clock_monotonic(s->to->clock) + ALERTS_TIME;
 	if (!sqlite_open(&from.db, path, &reads, NULL)) {
 		if (kept < 0)
 			state_tokens(&from, take_token, s, NULL);
+		state_posts(&from, take_post, s, NULL);
 		state_alerts(&from, INT64_MIN, 0, take_alert, s, NULL);
 		sqlite_close(from.db);
 	}
@@ -161,6 +149,7 @@ int state_mend(const struct state_config *config, struct state_mended *ret, stru
 	state_close(s.to);
 	mended.tokens = s.tokens;
 	mended.alerts = s.alerts;
+	mended.posts = s.posts;
 	if (!code)
 		*ret = mended;
 	return code;

@@ -88,6 +88,124 @@ static void test_kept_tokens(void **state)
 	expect(1, 0);
 }
 
+static void enrol(struct state *s, const char *name, const char *serial)
+{
+	struct err err = { 0 };
+	if (state_post_enrolled(s, str_from(name), STR("a clinic"), str_from(serial), 5000, &err))
+		fail_msg("%s", err.text);
+}
+
+static struct post post_of(struct state *s, const char *name)
+{
+	struct post p = { 0 };
+	struct err err = { 0 };
+	if (state_post_get(s, str_from(name), &p, &err) && err.code != -ENOENT)
+		fail_msg("%s", err.text);
+	return p;
+}
+
+/* As another khien's file of an hour ago would be: with what was there then. */
+static void older_kept(const char *name)
+{
+	char from[96], to[96], bytes[1 << 16];
+	snprintf(from, sizeof(from), "%s/posts.kept", dir);
+	snprintf(to, sizeof(to), "%s/%s", dir, name);
+	int fd = open(from, O_RDONLY);
+	ssize_t n = read(fd, bytes, sizeof(bytes));
+	close(fd);
+	fd = open(to, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	assert_int_equal(write(fd, bytes, (size_t)n), n);
+	close(fd);
+}
+
+/* What was revoked stays so, whatever page is lost; sequences go on; what was spent or ordered is gone. */
+static void test_posts(void **state)
+{
+	struct stat st = { 0 };
+	for (off_t page = 0; page == 0 || page * 4096 < st.st_size; page++) {
+		struct state *s = opened(), *again;
+		unsigned char raw[32];
+		uint64_t sequence, next;
+		enrol(s, "bad", "4a");
+		enrol(s, "gone", "4b");
+		enrol(s, "good", "4c");
+		add_alerts(s, 50);
+		assert_int_equal(state_enrolment_add(s, STR(""), STR("an"), 9000LL * CLOCK_S, raw, NULL), 0);
+		assert_int_equal(state_order_sequence(s, STR("good"), clock_wall(&now) + 1000, &sequence, NULL), 0);
+		assert_int_equal(state_keep(s, NULL), 0);
+		assert_int_equal(state_post_revoke(s, STR("bad"), STR("an"), STR("stolen"), NULL), 0);
+		assert_int_equal(state_post_revoke(s, STR("gone"), STR("an"), STR("sold"), NULL), 0);
+		assert_int_equal(state_post_forget(s, STR("gone"), NULL), 0);
+		state_close(s);
+		assert_int_equal(stat(path, &st), 0);
+		spoil("state.db", page * 4096, 4096);
+		bool mended = open_in(dir, false, &again, NULL, NULL) != 0;
+		if (mended)
+			assert_int_equal(mend().posts, 2);
+		else
+			state_close(again);
+		s = opened();
+		assert_true(post_of(s, "bad").revoked);
+		assert_string_equal(post_of(s, "bad").why, "stolen");
+		assert_false(post_of(s, "good").revoked);
+		assert_string_equal(post_of(s, "good").serial, "4c");
+		assert_string_equal(post_of(s, "gone").name, "");
+		assert_int_equal(state_order_sequence(s, STR("good"), 0, &next, NULL), 0);
+		assert_true(next > sequence);
+		state_close(s);
+		if (mended)
+			assert_int_equal(number_in(path, "SELECT count(*) FROM enrolment"), 0);
+		teardown(state);
+		assert_int_equal(mkdir(dir, 0700), 0);
+	}
+}
+
+/* Without the file beside it nothing is believed but what takes rights away. */
+static void test_posts_not_kept(void **state)
+{
+	struct state *s = opened();
+	char name[96];
+	enrol(s, "one", "4a");
+	assert_int_equal(state_set(s, "a", STR("b"), NULL), 0);
+	state_close(s);
+	snprintf(name, sizeof(name), "%s/posts.kept", dir);
+	assert_int_equal(remove(name), 0);
+	spoil("state.db", 3 * 4096, 4096); /* settings */
+	assert_int_equal(mend().posts, 1);
+	s = opened();
+	assert_true(post_of(s, "one").revoked);
+	assert_string_equal(post_of(s, "one").who, "khien");
+	state_close(s);
+}
+
+/* And where the two tell it differently, the one that permits less is right. */
+static void test_posts_differ(void **state)
+{
+	struct state *s = opened();
+	char from[96], to[96];
+	uint64_t sequence;
+	enrol(s, "one", "4a");
+	enrol(s, "two", "4b");
+	older_kept("copy");
+	assert_int_equal(state_post_revoke(s, STR("one"), STR("an"), STR("stolen"), NULL), 0);
+	assert_int_equal(state_order_sequence(s, STR("two"), 77 * CLOCK_S, &sequence, NULL), 0);
+	enrol(s, "three", "4d");
+	assert_int_equal(state_set(s, "a", STR("b"), NULL), 0);
+	state_close(s);
+	snprintf(from, sizeof(from), "%s/copy", dir);
+	snprintf(to, sizeof(to), "%s/posts.kept", dir);
+	assert_int_equal(rename(from, to), 0);
+	spoil("state.db", 3 * 4096, 4096);
+	assert_int_equal(mend().posts, 3);
+	s = opened();
+	assert_true(post_of(s, "one").revoked);
+	assert_string_equal(post_of(s, "one").why, "stolen");
+	assert_false(post_of(s, "two").revoked);
+	assert_int_equal(post_of(s, "two").sequence, sequence);
+	assert_true(post_of(s, "three").revoked);
+	state_close(s);
+}
+
 static void test_kept_only_when_changed(void **state)
 {
 	struct state *s = opened();
@@ -164,10 +282,8 @@ static void test_any_page(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_kept_tokens),
-		TEST(test_kept_only_when_changed),
-		TEST(test_salvaged),
-		TEST(test_any_page),
+		TEST(test_kept_tokens), TEST(test_kept_only_when_changed), TEST(test_salvaged),     TEST(test_any_page),
+		TEST(test_posts),       TEST(test_posts_not_kept),         TEST(test_posts_differ),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

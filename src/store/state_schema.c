@@ -38,8 +38,71 @@ static const char schema_2[] = "CREATE TABLE alert ("
                                ") STRICT;"
                                "CREATE INDEX alert_time ON alert (time);";
 
+/* Letters of a name are bytes: two that look alike are two. */
+static const char schema_3[] =
+        "CREATE TABLE hunt ("
+        " name TEXT NOT NULL PRIMARY KEY CHECK (length(CAST(name AS BLOB)) BETWEEN 1 AND 64),"
+        " text TEXT NOT NULL CHECK (length(CAST(text AS BLOB)) BETWEEN 1 AND 16384),"
+        " made INTEGER NOT NULL,"
+        " by TEXT NOT NULL CHECK (length(CAST(by AS BLOB)) <= 64),"
+        " note TEXT NOT NULL CHECK (length(CAST(note AS BLOB)) <= 1024)"
+        ") STRICT, WITHOUT ROWID;"
+        "CREATE TABLE post ("
+        " name TEXT NOT NULL PRIMARY KEY CHECK (length(CAST(name AS BLOB)) BETWEEN 1 AND 64),"
+        " unit TEXT NOT NULL CHECK (length(CAST(unit AS BLOB)) BETWEEN 1 AND 64),"
+        " serial TEXT NOT NULL CHECK (length(CAST(serial AS BLOB)) <= 40)," /* of its certificate, hex */
+        " before TEXT NOT NULL CHECK (length(CAST(before AS BLOB)) <= 40)," /* of the one that was renewed */
+        " until INTEGER NOT NULL,"
+        " enrolled INTEGER NOT NULL,"
+        " renewed INTEGER NOT NULL,"
+        " seen INTEGER NOT NULL,"
+        " sequence INTEGER NOT NULL CHECK (sequence >= 0)," /* of its last order */
+        " revoked INTEGER NOT NULL CHECK (revoked >= 0),"   /* 0: not */
+        " who TEXT NOT NULL CHECK (length(CAST(who AS BLOB)) <= 64),"
+        " why TEXT NOT NULL CHECK (length(CAST(why AS BLOB)) <= 200)"
+        ") STRICT, WITHOUT ROWID;"
+        "CREATE TABLE enrolment ("
+        " hash BLOB NOT NULL PRIMARY KEY CHECK (length(hash) = 32),"    /* BLAKE2b-256 of the secret */
+        " post TEXT NOT NULL CHECK (length(CAST(post AS BLOB)) <= 64)," /* empty: any that is new */
+        " made INTEGER NOT NULL,"
+        " expires INTEGER NOT NULL,"
+        " used INTEGER NOT NULL CHECK (used >= 0)," /* 0: not yet */
+        " who TEXT NOT NULL CHECK (length(CAST(who AS BLOB)) <= 64)"
+        ") STRICT, WITHOUT ROWID;"
+        "CREATE TABLE orders ("
+        " number INTEGER PRIMARY KEY,"
+        " turn INTEGER NOT NULL," /* 0 until it is signed; grows from one that is to the next */
+        " id TEXT NOT NULL UNIQUE CHECK (length(CAST(id AS BLOB)) = 16),"
+        " post TEXT NOT NULL CHECK (length(CAST(post AS BLOB)) BETWEEN 1 AND 64),"
+        " verb TEXT NOT NULL CHECK (length(CAST(verb AS BLOB)) BETWEEN 1 AND 32),"
+        " args TEXT NOT NULL CHECK (length(CAST(args AS BLOB)) <= 8192)," /* a JSON array of texts */
+        " state INTEGER NOT NULL CHECK (state BETWEEN 1 AND 9),"
+        " sequence INTEGER NOT NULL CHECK (sequence >= 0),"
+        " made INTEGER NOT NULL,"
+        " expires INTEGER NOT NULL,"
+        " who TEXT NOT NULL CHECK (length(CAST(who AS BLOB)) <= 64),"
+        " why TEXT NOT NULL CHECK (length(CAST(why AS BLOB)) BETWEEN 1 AND 200),"
+        " undoes TEXT NOT NULL CHECK (length(CAST(undoes AS BLOB)) IN (0, 16)),"
+        " bytes BLOB NOT NULL CHECK (length(bytes) <= 16384)," /* as they are signed: order/order.h */
+        " signature BLOB NOT NULL CHECK (length(signature) IN (0, 64)),"
+        " approver BLOB NOT NULL CHECK (length(approver) IN (0, 32)),"
+        " approval BLOB NOT NULL CHECK (length(approval) IN (0, 64)),"
+        " result TEXT NOT NULL CHECK (length(CAST(result AS BLOB)) <= 4096)"
+        ") STRICT;"
+        "CREATE INDEX orders_state ON orders (state);"
+        "CREATE INDEX orders_turn ON orders (turn);"
+        "CREATE TABLE order_change (" /* what became of it, and by whom */
+        " number INTEGER PRIMARY KEY,"
+        " id TEXT NOT NULL,"
+        " state INTEGER NOT NULL,"
+        " time INTEGER NOT NULL,"
+        " who TEXT NOT NULL CHECK (length(CAST(who AS BLOB)) <= 64),"
+        " why TEXT NOT NULL CHECK (length(CAST(why AS BLOB)) <= 4096)"
+        ") STRICT;"
+        "CREATE INDEX order_change_id ON order_change (id);";
+
 /* step[i] makes schema i + 1 of schema i. */
-static const char *const step[] = { schema_1, schema_2 };
+static const char *const step[] = { schema_1, schema_2, schema_3 };
 _Static_assert(ARRAY_LEN(step) == STATE_SCHEMA, "a step for each schema");
 
 /* Which schema the file has; 0: it is empty. Within a transaction, for another process may be about to change it. */

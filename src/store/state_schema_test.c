@@ -38,6 +38,77 @@ static void check_first(struct state *s)
 	buf_free(&out);
 }
 
+/* What the second one added; never to be changed either. */
+static const char second_schema[] =
+        "PRAGMA user_version = 2;"
+        "CREATE TABLE alert ("
+        " number INTEGER PRIMARY KEY,"
+        " id TEXT NOT NULL UNIQUE CHECK (length(CAST(id AS BLOB)) BETWEEN 1 AND 128),"
+        " time INTEGER NOT NULL, made INTEGER NOT NULL,"
+        " rule TEXT NOT NULL CHECK (length(CAST(rule AS BLOB)) <= 256),"
+        " title TEXT NOT NULL CHECK (length(CAST(title AS BLOB)) <= 1024),"
+        " level TEXT NOT NULL CHECK (length(CAST(level AS BLOB)) <= 32),"
+        " host TEXT NOT NULL CHECK (length(CAST(host AS BLOB)) <= 512),"
+        " user TEXT NOT NULL CHECK (length(CAST(user AS BLOB)) <= 512),"
+        " address TEXT NOT NULL CHECK (length(CAST(address AS BLOB)) <= 512),"
+        " count INTEGER NOT NULL CHECK (count >= 0),"
+        " json TEXT NOT NULL CHECK (length(CAST(json AS BLOB)) <= 16777216)) STRICT;"
+        "CREATE INDEX alert_time ON alert (time);"
+        "INSERT INTO alert (id, time, made, rule, title, level, host, user, address, count, json)"
+        " VALUES ('old', 7, 12, 'r', 'Someone tried', 'high', '', '', '', 3, '{\"a\":1}');";
+
+static int name_of(void *arg, const struct post *p)
+{
+	memcpy(arg, p->name, sizeof(p->name));
+	return 0;
+}
+
+/* All that schema 3 has, in a file that was of an older one. */
+static void use_posts(struct state *s)
+{
+	unsigned char raw[32];
+	char name[POST_NAME + 1] = "";
+	uint64_t sequence;
+	const struct hunt_row h = { .name = STR("h"), .text = STR("a:b") };
+	const struct order_row o = { .id = STR("aaaaaaaaaaaaaaaa"),
+		                     .post = STR("web1"),
+		                     .verb = STR("ping"),
+		                     .args = STR("[]"),
+		                     .state = 1,
+		                     .who = STR("an"),
+		                     .why = STR("a test") };
+	struct err err = { 0 };
+	assert_int_equal(state_hunt_save(s, &h, NULL), 0);
+	assert_int_equal(state_enrolment_add(s, STR("web1"), STR("an"), 2000LL * CLOCK_S, raw, NULL), 0);
+	assert_int_equal(state_post_enrolled(s, STR("web1"), STR("u"), STR("4a"), 9, NULL), 0);
+	if (state_order_add(s, &o, &err))
+		fail_msg("%s", err.text);
+	assert_int_equal(state_order_sequence(s, STR("web1"), 5, &sequence, NULL), 0);
+	assert_int_equal(state_posts(s, name_of, name, NULL), 0);
+	assert_string_equal(name, "web1");
+}
+
+static void test_migrates_second(void **state)
+{
+	struct state *s = NULL;
+	struct err err = { 0 };
+	char copy[80];
+	int from = 77;
+	make_first();
+	by_hand(path, second_schema);
+	assert_int_equal(open_in(dir, true, &s, &from, &err), -EROFS);
+	assert_int_equal(open_in(dir, false, &s, &from, &err), 0);
+	assert_int_equal(from, 2);
+	check_first(s);
+	assert_string_equal(alerts_of(s, 0, 0).text, "old");
+	use_posts(s);
+	state_close(s);
+	snprintf(copy, sizeof(copy), "%s.v2", path);
+	assert_int_equal(number_in(copy, "PRAGMA user_version"), 2);
+	assert_int_equal(number_in(copy, "SELECT count(*) FROM sqlite_schema WHERE name = 'post'"), 0);
+	assert_int_equal(number_in(copy, "SELECT count(*) FROM alert"), 1);
+}
+
 static void test_migrates(void **state)
 {
 	struct state *s = NULL;
@@ -53,6 +124,7 @@ static void test_migrates(void **state)
 	assert_int_equal(from, 1);
 	check_first(s);
 	assert_int_equal(add_alert(s, "a", 1, STR("")), 1);
+	use_posts(s);
 	state_close(s);
 
 	snprintf(copy, sizeof(copy), "%s.v1", path);
@@ -211,8 +283,8 @@ static void test_no_folder(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_migrates), TEST(test_migration_fails), TEST(test_open_at_once), TEST(test_newer),
-		TEST(test_not_ours), TEST(test_damaged),         TEST(test_no_folder),
+		TEST(test_migrates), TEST(test_migrates_second), TEST(test_migration_fails), TEST(test_open_at_once),
+		TEST(test_newer),    TEST(test_not_ours),        TEST(test_damaged),         TEST(test_no_folder),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

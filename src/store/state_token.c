@@ -27,13 +27,18 @@ static void make_secret(char secret[TOKEN_SECRET + 1])
 	sodium_memzero(raw, sizeof(raw));
 }
 
+bool state_is_text(struct str text, size_t max)
+{
+	for (size_t i = 0; i < text.n; i++)
+		if ((unsigned char)text.p[i] < ' ' || text.p[i] == 0x7f)
+			return false;
+	return text.n && text.n <= max && utf8_valid(text);
+}
+
 /* It is shown in logs, metrics and lists. */
 static bool is_name(struct str name)
 {
-	for (size_t i = 0; i < name.n; i++)
-		if ((unsigned char)name.p[i] < ' ' || name.p[i] == 0x7f)
-			return false;
-	return name.n && name.n <= TOKEN_NAME && utf8_valid(name);
+	return state_is_text(name, TOKEN_NAME);
 }
 
 int state_token_put(struct state *s, const struct token *t, struct err *err)

@@ -21,6 +21,11 @@ static inline uint64_t hash_folded(const unsigned char *word, size_t n)
 	return h + !h;
 }
 
+uint64_t bloom_hash_small(struct str word)
+{
+	return hash_folded((const unsigned char *)word.p, word.n < BLOOM_WORD_MAX ? word.n : BLOOM_WORD_MAX);
+}
+
 uint64_t bloom_hash(struct str word)
 {
 	unsigned char small[BLOOM_WORD_MAX];
@@ -35,18 +40,17 @@ uint64_t bloom_next(struct str text, size_t *at)
 	const unsigned char *p = (const unsigned char *)text.p;
 	size_t i = *at;
 	while (i < text.n) {
-		unsigned char small[BLOOM_WORD_MAX];
-		size_t n = 0;
 		while (i < text.n && !bloom_fold[p[i]])
 			i++;
-		for (; i < text.n && n < BLOOM_WORD_MAX && bloom_fold[p[i]]; i++)
-			small[n++] = bloom_fold[p[i]];
-		while (n == BLOOM_WORD_MAX && i < text.n && bloom_fold[p[i]])
-			i++;
-		if (n >= 2) {
-			*at = i;
-			return hash_folded(small, n);
-		}
+		const size_t from = i;
+		unsigned char changes = 0;
+		for (unsigned char c; i < text.n && (c = bloom_fold[p[i]]) != 0; i++)
+			changes |= c ^ p[i];
+		if (i - from < 2)
+			continue;
+		*at = i;
+		const size_t n = i - from < BLOOM_WORD_MAX ? i - from : BLOOM_WORD_MAX;
+		return changes ? bloom_hash((struct str){ text.p + from, n }) : hash_folded(p + from, n);
 	}
 	*at = i;
 	return 0;

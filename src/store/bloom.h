@@ -10,11 +10,13 @@
 
 #include "base/str.h"
 
-/* With 10 bits a word about 1 in 100 questions for a word that isn't there is answered with "may be". */
-enum { BLOOM_WORD_MAX = 128, BLOOM_BLOCK = 32, BLOOM_BITS_PER_WORD = 10 };
+/* With 12 bits a word about 1 in 200 questions for a word that isn't there is answered with "may be". */
+enum { BLOOM_WORD_MAX = 128, BLOOM_BLOCK = 32, BLOOM_BITS_PER_WORD = 12 };
 
 /* The hash of a word, its cases alike; 0 is no word's. */
 uint64_t bloom_hash(struct str word);
+/* The same, of a word that has no capital letter. */
+uint64_t bloom_hash_small(struct str word);
 /* Calls for the words of a text, one by one: the next from *at on, its hash, or 0 when there is none. */
 uint64_t bloom_next(struct str text, size_t *at);
 /* What a byte is in a word: itself, its small letter, or 0 for one that no word holds. */

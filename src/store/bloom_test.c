@@ -70,7 +70,7 @@ static void what_is_in_is_found_and_little_else(void **state)
 			else
 				wrong += has;
 		}
-		assert_true(wrong < 50000 * 2 / 100);
+		assert_true(wrong < 50000 / 100);
 		if (sizes[s] >= 1000)
 			assert_true(wrong > 0);
 		free(filter);

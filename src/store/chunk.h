@@ -42,6 +42,7 @@ void chunk_builder_free(struct chunk_builder *b);
  * first), -EMSGSIZE when no block can hold it (never so up to 1 MiB): nothing was added then.
  */
 int chunk_add(struct chunk_builder *b, int64_t time, struct str json, struct err *err);
+void chunk_builder_clear(struct chunk_builder *b); /* what was added goes */
 uint32_t chunk_rows(const struct chunk_builder *b);
 size_t chunk_raw(const struct chunk_builder *b); /* bytes of JSON in it */
 

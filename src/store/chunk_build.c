@@ -13,10 +13,8 @@ struct chunk_builder {
 	struct shapes shapes;
 	struct buf text;   /* the JSON of all rows */
 	struct buf packed; /* the texts of its scalars by column, so that who works on a column finds all of it near */
-	struct {
-		uint32_t at, n;      /* in text */
-	} * scalars;                 /* CHUNK_VALUES, row after row */
-	struct chunk_scalar *sorted; /* the same by column */
+	struct shape_scalar *scalars; /* CHUNK_VALUES, row after row; in `text` */
+	struct chunk_scalar *sorted;  /* the same by column */
 	uint32_t n_scalars, n_rows;
 	int64_t times[CHUNK_ROWS];
 	uint32_t shape_of[CHUNK_ROWS];
@@ -116,23 +114,17 @@ static int no_room(const struct chunk_builder *b, struct err *err)
 	                 : err_set(err, -EMSGSIZE, "an event too big for any block");
 }
 
-int chunk_add(struct chunk_builder *b, int64_t time, struct str json, struct err *err)
+/* An object that is like none before, or no JSON at all. */
+static int take_apart(struct chunk_builder *b, struct str json, uint32_t *shape, struct err *err)
 {
 	static const struct json_visitor visitor = { on_member, on_scalar };
-	enum { AHEAD = 2048 };
-	if (b->n_rows == CHUNK_ROWS || json.n > CHUNK_RAW_MAX - b->text.n)
-		return no_room(b, err);
 	b->shape.n = b->nodes.n = 0;
 	/* A scalar takes two bytes of JSON with what parts it from the next. */
 	const size_t most = json.n / 2 + 1 < CHUNK_VALUES ? json.n / 2 + 1 : CHUNK_VALUES;
-	if (!buf_room(&b->shape, json.n + most + COPY_SLACK) || !buf_room(&b->nodes, most * sizeof(uint32_t)) ||
-	    !buf_room(&b->text, json.n + COPY_SLACK)) {
-		b->shape.failed = b->nodes.failed = b->text.failed = false;
+	if (!buf_room(&b->shape, json.n + most + COPY_SLACK) || !buf_room(&b->nodes, most * sizeof(uint32_t))) {
+		b->shape.failed = b->nodes.failed = false;
 		return err_set(err, -ENOMEM, "no memory to pack events");
 	}
-	/* It comes from afar, more often than not. */
-	for (size_t i = 0; i < json.n && i < AHEAD; i += 64)
-		__builtin_prefetch(json.p + i);
 	struct str trimmed = str_trim(json);
 	if (!trimmed.n || trimmed.p[0] != '{')
 		return err_set(err, -EBADMSG, "not a JSON object");
@@ -149,15 +141,31 @@ int chunk_add(struct chunk_builder *b, int64_t time, struct str json, struct err
 		            : err_set(err, -EBADMSG, "not JSON at byte %zu: %s", error.at, error.reason);
 	}
 	buf_add(&b->shape, (struct str){ b->done, (size_t)(json.p + json.n - b->done) });
-	uint32_t shape = shapes_find(&b->shapes, buf_str(&b->shape), &b->paths, (const void *)b->nodes.p, b->n_new);
-	if (shape == UINT32_MAX) {
-		paths_cut(&b->paths, n_nodes);
+	*shape = shapes_find(&b->shapes, buf_str(&b->shape), &b->paths, (const void *)b->nodes.p, b->n_new);
+	if (*shape != UINT32_MAX)
+		return 0;
+	paths_cut(&b->paths, n_nodes);
+	return err_set(err, -ENOMEM, "no memory to pack events");
+}
+
+int chunk_add(struct chunk_builder *b, int64_t time, struct str json, struct err *err)
+{
+	if (b->n_rows == CHUNK_ROWS || json.n > CHUNK_RAW_MAX - b->text.n)
+		return no_room(b, err);
+	if (!buf_room(&b->text, json.n + COPY_SLACK)) {
+		b->text.failed = false;
 		return err_set(err, -ENOMEM, "no memory to pack events");
 	}
+	uint32_t shape = shapes_follow(&b->shapes, json, (uint32_t)b->text.n, b->scalars + b->n_scalars,
+	                               CHUNK_VALUES - b->n_scalars);
+	int r = shape == UINT32_MAX ? take_apart(b, json, &shape, err) : 0;
+	if (r)
+		return r;
 	buf_add(&b->text, json);
+	b->put.words.escapes = b->put.words.escapes || chunk_words_escaped(json);
 	b->times[b->n_rows] = time;
 	b->shape_of[b->n_rows++] = shape;
-	b->n_scalars += b->n_new;
+	b->n_scalars += b->shapes.all[shape].n_scalar;
 	return 0;
 }
 
@@ -343,12 +351,13 @@ static void put_head(struct chunk_builder *b, size_t directory)
 	fixed(to, chunk_head_sum(b->data.p, directory), 8);
 }
 
-static void clear(struct chunk_builder *b)
+void chunk_builder_clear(struct chunk_builder *b)
 {
 	paths_clear(&b->paths);
 	shapes_clear(&b->shapes);
 	b->text.n = 0;
 	b->n_rows = b->n_scalars = 0;
+	b->put.words.escapes = false;
 }
 
 int chunk_seal(struct chunk_builder *b, int level, struct chunk_sealed *ret, struct err *err)
@@ -367,7 +376,6 @@ int chunk_seal(struct chunk_builder *b, int level, struct chunk_sealed *ret, str
 	p->failed = p->out.failed = b->data.failed = b->filter.failed = false;
 	p->out.n = b->data.n = b->filter.n = 0;
 	chunk_words_clear(&p->words);
-	p->words.escapes = chunk_words_escaped(buf_str(&b->text));
 	if (buf_room(&b->data, HEAD_SIZE))
 		b->data.n = HEAD_SIZE;
 	put_parts(b, &b->data);
@@ -381,6 +389,6 @@ int chunk_seal(struct chunk_builder *b, int level, struct chunk_sealed *ret, str
 	sealed.data = buf_str(&b->data);
 	sealed.filter = buf_str(&b->filter);
 	*ret = sealed;
-	clear(b);
+	chunk_builder_clear(b);
 	return 0;
 }

@@ -34,7 +34,8 @@ struct word_set {
 
 void chunk_words_clear(struct word_set *w);
 void chunk_words_free(struct word_set *w);
-void chunk_words_add(struct word_set *w, struct str value); /* all words of it */
+void chunk_words_add(struct word_set *w, struct str value);     /* all words of it */
+void chunk_words_add_word(struct word_set *w, struct str word); /* the one that it is, without capital letters */
 /* Whether a text has an escape that stands for a letter, or before letters that are none of a word's. */
 bool chunk_words_escaped(struct str text);
 /* Into out: the filter. */

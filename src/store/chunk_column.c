@@ -11,17 +11,21 @@ enum { TYPED_MIN = 8 /* values below which text is as small as anything */ };
 static void put_plain(struct put *p, const struct chunk_scalar *v, uint32_t n)
 {
 	uint64_t size = 0;
-	for (uint32_t i = 0; i < n; i++)
-		size += v[i].n;
+	bool together = true; /* already, as those of a column are */
 	uint32_t *lengths = put_room(p, &p->scratch, n, sizeof(*lengths));
-	char *bytes = put_room(p, &p->scratch, size, 1), *to = bytes;
-	if (!lengths || !bytes)
-		return;
-	for (uint32_t i = 0; i < n; i++) {
+	for (uint32_t i = 0; lengths && i < n; i++) {
 		lengths[i] = v[i].n;
+		together &= v[i].at == v[0].at + size;
+		size += v[i].n;
+	}
+	char *copy = together ? NULL : put_room(p, &p->scratch, size, 1), *to = copy;
+	if (!lengths || (!together && !copy))
+		return;
+	for (uint32_t i = 0; i < n && copy; i++) {
 		memcpy(to, p->text + v[i].at, v[i].n);
 		to += v[i].n;
 	}
+	const char *bytes = together ? p->text + v[0].at : copy;
 	put_varint(p, CODING_TEXT);
 	put_planes32(p, lengths, n);
 	put_stream(p, bytes, size);

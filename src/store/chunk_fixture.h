@@ -217,7 +217,8 @@ static void open_sealed(struct fixture *f)
 /* Rows with some piece of one of a path's values are just those that have it. No other column was decoded before. */
 static void check_search(struct fixture *f, const struct value *v, size_t n)
 {
-	for (uint32_t round = 0; round < 8; round++) {
+	const uint32_t rounds = n < 8 ? 2 : 8; /* few values ask for few */
+	for (uint32_t round = 0; round < rounds; round++) {
 		uint64_t rows[CHUNK_ROWS / 64] = { 0 }, right[CHUNK_ROWS / 64] = { 0 };
 		struct str text = unescaped(f, v[below(f, (uint32_t)n)].text);
 		size_t at = below(f, (uint32_t)text.n + 1), most = text.n - at < 24 ? text.n - at : 24;

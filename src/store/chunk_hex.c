@@ -2,6 +2,7 @@
  * Values of one length that are hexadecimal but for some places where all have the same character: hashes, UUIDs, MAC
  * addresses. Two digits go into a byte; bytes are stored place by place.
  */
+#include "store/bloom.h"
 #include "store/chunk_codec.h"
 
 enum { HEX_MAX = 256, HEX_MIN = 6 /* digits */ };
@@ -18,55 +19,60 @@ static const uint8_t hex[256] = {
 	['E'] = IS_CAPITAL | 14, ['F'] = IS_CAPITAL | 15,
 };
 
-static bool has_others(const uint8_t *differ, const uint8_t *kinds, size_t n)
+/* Where values differ, into `places`, in order; their number, or 0: not such values. */
+static uint32_t find_places(const struct put *p, const struct chunk_scalar *v, uint32_t n, uint8_t places[HEX_MAX])
 {
-	for (size_t k = 0; k < n; k++)
-		if (differ[k] && kinds[k] & IS_OTHER)
-			return true;
-	return false;
-}
-
-/* Where the digits are, into `places`, in order; their number, or 0: not such values. */
-static uint32_t find_places(const struct put *p, const struct chunk_scalar *v, uint32_t n, uint8_t places[HEX_MAX],
-                            bool *capital)
-{
-	struct str first = put_text(p, &v[0]);
-	uint8_t differ[HEX_MAX] = { 0 }, kinds[HEX_MAX] = { 0 }, all = 0;
 	enum { EARLY = 16 };
+	const struct str first = put_text(p, &v[0]);
+	uint64_t differ[HEX_MAX / 8] = { 0 };
 	if (first.n < HEX_MIN || first.n > HEX_MAX)
 		return 0;
 	for (uint32_t i = 0; i < n; i++) {
+		const char *text = p->text + v[i].at;
 		if (v[i].n != first.n)
 			return 0;
-		const char *text = p->text + v[i].at;
-		for (size_t k = 0; k < first.n; k++) {
-			uint8_t kind = hex[(unsigned char)text[k]];
-			differ[k] |= (uint8_t)(text[k] ^ first.p[k]);
-			kinds[k] |= kind ? kind : IS_OTHER;
-		}
-		if (i % EARLY == 1 && has_others(differ, kinds, first.n))
-			return 0;
+		for (size_t k = 0; k < first.n; k += 8) /* what is behind the text is not looked at below */
+			differ[k / 8] |= text_word(text + k, 8) ^ text_word(first.p + k, 8);
+		for (size_t k = 0; i < EARLY && k < first.n; k++)
+			if (text[k] != first.p[k] && !(hex[(unsigned char)text[k]] && hex[(unsigned char)first.p[k]]))
+				return 0;
 	}
-	if (has_others(differ, kinds, first.n))
-		return 0;
+	const char *differs = (const char *)differ;
 	uint32_t n_places = 0;
-	for (size_t k = 0; k < first.n; k++) {
-		if (!differ[k])
-			continue;
-		all |= kinds[k];
-		places[n_places++] = (uint8_t)k;
+	for (size_t k = 0; k < first.n; k++)
+		if (differs[k])
+			places[n_places++] = (uint8_t)k;
+	return n_places < HEX_MIN ? 0 : n_places;
+}
+
+/* The digits at the places, two to a byte, place by place; what all of them are: IS_OTHER too where one is none. */
+static uint8_t fill_planes(const struct put *p, const struct chunk_scalar *v, uint32_t n, const uint8_t *places,
+                           uint32_t n_places, uint8_t *planes)
+{
+	uint8_t kinds = 0, none = 0;
+	for (uint32_t i = 0; i < n; i++) {
+		const unsigned char *text = (const unsigned char *)p->text + v[i].at;
+		for (uint32_t k = 0; k < n_places; k += 2) {
+			const uint8_t high = hex[text[places[k]]];
+			const uint8_t low = k + 1 < n_places ? hex[text[places[k + 1]]] : IS_DIGIT;
+			kinds |= high | low;
+			none |= !high | !low;
+			planes[(size_t)k / 2 * n + i] = (uint8_t)(high << 4 | (low & 15));
+		}
 	}
-	*capital = all & IS_CAPITAL;
-	return n_places < HEX_MIN || (all & (IS_SMALL | IS_CAPITAL)) == (IS_SMALL | IS_CAPITAL) ? 0 : n_places;
+	return kinds | (none ? IS_OTHER : 0);
 }
 
 bool put_hex(struct put *p, const struct chunk_scalar *v, uint32_t n)
 {
 	uint8_t places[HEX_MAX];
-	bool capital;
-	uint32_t n_places = find_places(p, v, n, places, &capital), n_planes = (n_places + 1) / 2;
+	const uint32_t n_places = find_places(p, v, n, places), n_planes = (n_places + 1) / 2;
 	uint8_t *planes = n_places ? put_room(p, &p->scratch, n, n_planes) : NULL;
 	if (!planes)
+		return false;
+	const uint8_t kinds = fill_planes(p, v, n, places, n_places, planes);
+	const bool capital = kinds & IS_CAPITAL;
+	if ((kinds & IS_OTHER) || (capital && (kinds & IS_SMALL)))
 		return false;
 	put_varint(p, CODING_HEX);
 	put_varint(p, v[0].n);
@@ -74,16 +80,15 @@ bool put_hex(struct put *p, const struct chunk_scalar *v, uint32_t n)
 	put_varint(p, n_places);
 	buf_add(&p->out, (struct str){ (const char *)places, n_places });
 	put_varint(p, capital);
-	for (uint32_t i = 0; i < n; i++) {
-		const unsigned char *text = (const unsigned char *)p->text + v[i].at;
-		for (uint32_t k = 0; k < n_places; k += 2) {
-			unsigned low = k + 1 < n_places ? hex[text[places[k + 1]]] & 15 : 0;
-			planes[(size_t)k / 2 * n + i] = (uint8_t)(hex[text[places[k]]] << 4 | low);
-		}
-	}
 	for (uint32_t k = 0; k < n_planes; k++)
 		put_stream(p, planes + (size_t)k * n, n);
-	for (uint32_t i = 0; i < n; i++)
+	/* Bytes that are the same in all are, too: one value shows whether they are words. */
+	bool word = !capital && v[0].n <= BLOOM_WORD_MAX;
+	for (uint32_t k = 0; k < v[0].n; k++)
+		word &= bloom_fold[(unsigned char)p->text[v[0].at + k]] == (unsigned char)p->text[v[0].at + k];
+	for (uint32_t i = 0; i < n && word; i++)
+		chunk_words_add_word(&p->words, put_text(p, &v[i]));
+	for (uint32_t i = 0; i < n && !word; i++)
 		chunk_words_add(&p->words, put_text(p, &v[i]));
 	return true;
 }

@@ -1,6 +1,8 @@
 /* Values that are numbers in a text's clothes: decimals, decimals of one width, IPv4 addresses, RFC 3339 times. */
 #include "store/chunk_codec.h"
 
+#include <endian.h>
+
 enum { FORM_DECIMAL, FORM_PADDED, FORM_ADDRESS, FORM_TIME, FORMS };
 enum { DIGITS = 18, SUFFIX = 8, TEXT_MAX = 48 };
 
@@ -35,10 +37,26 @@ static const uint64_t power[20] = { 1,
 	                            1000000000000000000,
 	                            10000000000000000000u };
 
-/* n digits, nothing else. */
+/* Up to 8 digits, nothing else; 8 bytes may be read. */
+static inline bool read_few_digits(const char *p, size_t n, uint64_t *ret)
+{
+	const uint64_t all = 0x0101010101010101u;
+	/* Zeros in front, first in memory, which is lowest. */
+	uint64_t v = (le64toh(text_word(p, 8)) - all * '0') << (64 - 8 * n);
+	if ((v | (v + all * (0x7f - 9))) & all * 0x80)
+		return false;
+	v = v * 10 + (v >> 8); /* pairs, then fours, then all */
+	v = ((v & 0x000000ff000000ff) * 0x000f424000000064 + (v >> 16 & 0x000000ff000000ff) * 0x0000271000000001) >> 32;
+	*ret = v;
+	return true;
+}
+
+/* n digits, nothing else; of a text of the block. */
 static inline bool read_digits(const char *p, size_t n, uint64_t *ret)
 {
 	uint64_t v = 0;
+	if (n - 1 < 8)
+		return read_few_digits(p, n, ret);
 	for (size_t i = 0; i < n; i++) {
 		unsigned digit = (unsigned char)p[i] - '0';
 		if (digit > 9)
@@ -263,8 +281,12 @@ bool put_numbers(struct put *p, const struct chunk_scalar *v, uint32_t n, uint32
 		put_varint(p, by_row);
 	}
 	put_integers(p, &x);
-	for (uint32_t i = 0; i < n && f.kind != FORM_TIME; i++)
+	for (uint32_t i = 0; i < n && f.kind == FORM_ADDRESS; i++)
 		chunk_words_add(&p->words, put_text(p, &v[i]));
+	for (uint32_t i = 0; i < n && (f.kind == FORM_DECIMAL || f.kind == FORM_PADDED); i++) {
+		const struct str text = put_text(p, &v[i]);
+		chunk_words_add_word(&p->words, str_sub(text, text.p[0] == '-', text.n));
+	}
 	return true;
 }
 

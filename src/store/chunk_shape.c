@@ -150,13 +150,17 @@ int shapes_init(struct shapes *s, struct err *err)
 	*s = (struct shapes){ .text.max = CHUNK_RAW_MAX + CHUNK_VALUES };
 	s->all = malloc(CHUNK_ROWS * sizeof(*s->all));
 	s->columns = malloc(CHUNK_VALUES * sizeof(*s->columns));
-	return s->all && s->columns ? 0 : err_set(err, -ENOMEM, "no memory for the shapes of events");
+	s->cap_pieces = 256;
+	s->pieces = calloc(s->cap_pieces, sizeof(*s->pieces));
+	s->n_pieces = 1;
+	return s->all && s->columns && s->pieces ? 0 : err_set(err, -ENOMEM, "no memory for the shapes of events");
 }
 
 void shapes_done(struct shapes *s)
 {
 	free(s->all);
 	free(s->columns);
+	free(s->pieces);
 	buf_free(&s->text);
 }
 
@@ -164,6 +168,8 @@ void shapes_clear(struct shapes *s)
 {
 	s->n = s->n_columns = 0;
 	s->text.n = 0;
+	s->n_pieces = 1;
+	s->pieces[0].child = 0;
 	memset(s->slots, 0, sizeof(s->slots));
 }
 
@@ -185,6 +191,7 @@ uint32_t shapes_find(struct shapes *s, struct str text, struct paths *p, const u
 	for (uint32_t i = 0; i < n_nodes; i++)
 		s->columns[s->n_columns++] = (uint16_t)paths_column(p, nodes[i]);
 	s->slots[at] = (uint16_t)++s->n;
+	shapes_learn(s, s->n - 1);
 	return s->n - 1;
 }
 

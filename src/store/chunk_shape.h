@@ -64,7 +64,27 @@ struct shape {
 	uint32_t hash;
 };
 
+/*
+ * What stands between two scalars, or before the first, or behind the last. Shapes that begin alike share their first
+ * pieces: a tree, along which an event is read whose shape is known.
+ */
+struct shape_piece {
+	uint32_t at, n;  /* in `text` */
+	uint32_t quotes; /* in it, that begin or end a string */
+	uint32_t child,
+	        next;   /* pieces that may follow, the last met first; the next of those beside this one. 0: none */
+	uint32_t shape; /* where it is the last: which one it ends, and 1 */
+	bool string;    /* a string's inside follows, else another scalar */
+};
+
+/* Where a scalar's text stands. */
+struct shape_scalar {
+	uint32_t at, n;
+};
+
 struct shapes {
+	struct shape_piece *pieces; /* the first is what comes before the first */
+	uint32_t n_pieces, cap_pieces;
 	struct shape *all; /* CHUNK_ROWS */
 	uint32_t n;
 	struct buf text;
@@ -78,6 +98,13 @@ void shapes_done(struct shapes *s);
 void shapes_clear(struct shapes *s);
 /* The shape of this text; a new one gets its columns from the nodes of its scalars. UINT32_MAX: memory is short. */
 uint32_t shapes_find(struct shapes *s, struct str text, struct paths *p, const uint32_t *nodes, uint32_t n_nodes);
+/* Its pieces, into the tree. */
+void shapes_learn(struct shapes *s, uint32_t shape);
+/*
+ * The shape of an object that is like others before, and its scalars: their places in `json` from `base` on, `room` at
+ * most. UINT32_MAX: it isn't, or not JSON, or hard to tell; for those there is shapes_find.
+ */
+uint32_t shapes_follow(struct shapes *s, struct str json, uint32_t base, struct shape_scalar *to, uint32_t room);
 /* The part of a block: all shapes, and the one of each row. rank: where a column stands in the block. */
 void shapes_put(const struct shapes *s, const uint32_t *rows, uint32_t n_rows, const uint32_t *rank, struct put *p);
 

@@ -103,6 +103,12 @@ void chunk_words_add(struct word_set *w, struct str value)
 		add_hash(w, hash);
 }
 
+void chunk_words_add_word(struct word_set *w, struct str word)
+{
+	if (word.n >= 2 && !w->full)
+		add_hash(w, bloom_hash_small(word));
+}
+
 void chunk_words_filter(struct word_set *w, struct buf *out)
 {
 	insert_waiting(w);

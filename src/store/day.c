@@ -3,6 +3,7 @@
 #include "store/bloom.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -77,6 +78,49 @@ sqlite3_stmt *day_statement(struct day *d, enum day_statement which, struct err 
 	return d->statements[which];
 }
 
+static int sync_folder(const char *dir)
+{
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int code = fd < 0 || fsync(fd) ? -errno : 0;
+	if (fd >= 0)
+		close(fd);
+	return code;
+}
+
+/* What was begun under this name and didn't come to its end. */
+static void remove_begun(const char *path)
+{
+	static const char *const suffixes[] = { "", "-wal", "-shm", "-journal" };
+	char name[4200];
+	for (size_t i = 0; i < ARRAY_LEN(suffixes); i++) {
+		snprintf(name, sizeof(name), "%s%s", path, suffixes[i]);
+		unlink(name);
+	}
+}
+
+/* A day without blocks takes its name when it is on the disk. */
+static int make(const char *dir, const char *path, struct err *err)
+{
+	char begun[4200];
+	sqlite3 *db;
+	const struct sqlite_options options = { .access = SQLITE_MAKES, .page_size = DAY_PAGE, .vacuums = true };
+	if (snprintf(begun, sizeof(begun), "%s.new", path) >= (int)sizeof(begun))
+		return err_set(err, -ENAMETOOLONG, "make '%s': %m", path);
+	remove_begun(begun);
+	int code = sqlite_open(&db, begun, &options, err);
+	if (!code) {
+		code = sqlite_run(db, schema, err);
+		if (!code)
+			code = sqlite_run(db, "PRAGMA wal_checkpoint(TRUNCATE)", err);
+		sqlite_close(db);
+	}
+	if (!code && (rename(begun, path) || (code = sync_folder(dir))))
+		code = err_set(err, code ? code : -errno, "make '%s': %m", path);
+	if (code)
+		remove_begun(begun);
+	return code;
+}
+
 static int check_version(struct day *d, const char *path, struct err *err)
 {
 	int64_t version, application;
@@ -85,9 +129,8 @@ static int check_version(struct day *d, const char *path, struct err *err)
 		code = sqlite_number(d->db, "PRAGMA application_id", 0, &application, err);
 	if (code)
 		return code;
-	if (!version && !application) /* new, or its making was cut off */
-		return d->read_only ? err_set(err, -ENOENT, "'%s' holds nothing yet", path)
-		                    : sqlite_run(d->db, schema, err);
+	if (!version && !application)
+		return err_set(err, -EBADMSG, "'%s' is empty: something cut it", path);
 	if (application != DAY_APPLICATION)
 		return err_set(err, -EBADMSG, "'%s' is not a day of khien's events", path);
 	if (version > DAY_SCHEMA)
@@ -106,12 +149,10 @@ int day_open(struct day **ret, const char *dir, int32_t day, bool read_only, str
 		return err_set(err, -ENOMEM, "open '%s': %m", path);
 	d->day = day;
 	d->read_only = read_only;
-	const struct sqlite_options options = {
-		.access = read_only ? SQLITE_READS : SQLITE_MAKES,
-		.page_size = DAY_PAGE,
-		.vacuums = true,
-	};
-	int code = sqlite_open(&d->db, path, &options, err);
+	const struct sqlite_options options = { .access = read_only ? SQLITE_READS : SQLITE_WRITES };
+	int code = read_only || !access(path, F_OK) ? 0 : make(dir, path, err);
+	if (!code)
+		code = sqlite_open(&d->db, path, &options, err);
 	if (!code && !read_only) /* the WAL stays small */
 		code = sqlite_run(d->db, "PRAGMA wal_autocheckpoint=256; PRAGMA journal_size_limit=4194304", err);
 	if (!code)

@@ -24,8 +24,8 @@ void day_name(int32_t day, char name[DAY_NAME]); /* "2026-11-22.db" */
 bool day_from_name(const char *name, int32_t *ret);
 
 /*
- * Made where there is none. -ENOENT: read-only, and there is none. -EBADMSG: damaged beyond use. -EPROTO: made by a
- * newer khien.
+ * Made where there is none: whole at once, so that an empty file of its name is a damaged one. -ENOENT: read-only, and
+ * there is none. -EBADMSG: damaged beyond use. -EPROTO: made by a newer khien.
  */
 int day_open(struct day **ret, const char *dir, int32_t day, bool read_only, struct err *err);
 void day_close(struct day *d);
@@ -45,7 +45,8 @@ struct day_block {
 struct day_put {
 	const char *dataset;
 	struct chunk_sealed chunk;
-	int64_t replaces; /* a block whose rows are in this one; 0: none */
+	const int64_t *replaces; /* blocks whose rows are in this one */
+	size_t n_replaces;
 };
 int day_seal(struct day *d, uint64_t segment, const struct day_put *puts, size_t n, struct err *err);
 int day_is_sealed(struct day *d, uint64_t segment, bool *ret, struct err *err);

@@ -135,8 +135,8 @@ int day_change(struct day *d, uint64_t segment, const struct day_put *puts, size
 		return code;
 	for (size_t i = 0; !code && i < n; i++) {
 		code = put_block(d, &puts[i], d->next + (int64_t)i, err);
-		if (!code && puts[i].replaces)
-			code = drop_block(d, puts[i].replaces, err);
+		for (size_t k = 0; !code && k < puts[i].n_replaces; k++)
+			code = drop_block(d, puts[i].replaces[k], err);
 	}
 	if (!code)
 		code = note(d, segment, salvaged, upto, err);
@@ -146,8 +146,8 @@ int day_change(struct day *d, uint64_t segment, const struct day_put *puts, size
 		return undo(d, code);
 	for (size_t i = 0; i < n; i++, d->next++) {
 		const struct day_block b = block_of(&puts[i], d->next);
-		if (puts[i].replaces)
-			unlist(d, puts[i].replaces);
+		for (size_t k = 0; k < puts[i].n_replaces; k++)
+			unlist(d, puts[i].replaces[k]);
 		if (d->loaded && day_room_for_block(d, NULL))
 			d->loaded = false; /* read anew when asked for */
 		else if (d->loaded)

@@ -36,7 +36,7 @@ static void put(struct day *d, uint64_t segment, uint64_t from, uint32_t n, int6
 	struct chunk_builder *b;
 	struct err err = { 0 };
 	assert_int_equal(chunk_builder_new(&b, &err), 0);
-	const struct day_put one = { "web", block(b, from, n, time), replaces };
+	const struct day_put one = { "web", block(b, from, n, time), &replaces, replaces != 0 };
 	if (day_seal(d, segment, &one, 1, &err))
 		fail_msg("%s", err.text);
 	chunk_builder_free(b);
@@ -177,7 +177,7 @@ static void test_remove_and_copy(void **state)
 		bytes[i] = (char)(i * i >> 3);
 	for (int64_t i = 0; i < 20; i++) { /* what is in a block doesn't matter here */
 		const struct chunk_sealed c = { { bytes, sizeof(bytes) }, { bytes, 3200 }, i, i + 1, 2, 1000 };
-		const struct day_put one = { "web", c, 0 };
+		const struct day_put one = { "web", c, NULL, 0 };
 		assert_int_equal(day_seal(d, (uint64_t)i + 1, &one, 1, &err), 0);
 	}
 	snprintf(path, sizeof(path), "%s/2026-11-22.db", other);
@@ -231,6 +231,27 @@ static void test_not_ours(void **state)
 	fixture_remove(dir);
 }
 
+/* One whose making was cut off is made anew; an empty file of a day's name has lost what was in it. */
+static void test_cut_to_nothing(void **state)
+{
+	char dir[FIXTURE_PATH], path[FIXTURE_PATH + 32];
+	struct day *d;
+	struct err err;
+	fixture_folder(dir);
+	snprintf(path, sizeof(path), "%s/2026-11-22.db.new", dir);
+	FILE *begun = fopen(path, "w");
+	assert_int_equal(fputs("begun", begun) < 0 || fclose(begun), 0);
+	d = open_day(dir, false);
+	put(d, 1, 0, 10, FIXTURE_NOON, 0);
+	day_close(d);
+	assert_int_not_equal(access(path, F_OK), 0);
+	path[strlen(path) - 4] = '\0';
+	assert_int_equal(truncate(path, 0), 0);
+	assert_int_equal(day_open(&d, dir, TODAY, true, &err), -EBADMSG);
+	assert_int_equal(day_open(&d, dir, TODAY, false, &err), -EBADMSG);
+	fixture_remove(dir);
+}
+
 /* Stopped after each step, and gone on with. */
 static void test_salvage(void **state)
 {
@@ -276,7 +297,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_names),    cmocka_unit_test(test_seal),
 		cmocka_unit_test(test_snapshot), cmocka_unit_test(test_remove_and_copy),
-		cmocka_unit_test(test_not_ours), cmocka_unit_test(test_salvage),
+		cmocka_unit_test(test_not_ours), cmocka_unit_test(test_cut_to_nothing),
+		cmocka_unit_test(test_salvage),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

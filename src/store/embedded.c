@@ -450,6 +450,16 @@ static int find(struct events *s, const struct event_query *q, event_sink *sink,
 	return code;
 }
 
+static int pick(struct events *s, const struct event_query *q, const struct str *fields, size_t n, pick_sink *sink,
+                void *arg, struct event_found *found, struct err *err)
+{
+	int code = days_begin(s, err);
+	if (!code)
+		code = embedded_pick(s, q, fields, n, sink, arg, found, err);
+	days_end(s);
+	return code;
+}
+
 static int count_by(struct events *s, const struct event_query *q, struct str field, count_sink *sink, void *arg,
                     struct event_found *found, struct err *err)
 {
@@ -479,6 +489,7 @@ const struct events_kind events_embedded = {
 	.tick = tick,
 	.replay = replay,
 	.find = find,
+	.pick = pick,
 	.count_by = count_by,
 	.usage = embedded_usage,
 	.enforce = embedded_enforce,

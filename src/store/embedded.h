@@ -10,6 +10,8 @@
  * and event that a search sees is as it was when the search began, whatever a writer beside it does meanwhile.
  */
 int embedded_days(struct events *s, int64_t from, int64_t to, int32_t **ret, size_t *n, struct err *err);
+/* How many of the span were set aside as damaged, and are not read yet as far as they go. */
+uint64_t embedded_mending(struct events *s, int64_t from, int64_t to);
 /*
  * Opened, or still open from before; a few are kept. Borrowed until the next call. -ENOENT: it has no file. -EBADMSG:
  * damaged, already told.
@@ -24,6 +26,8 @@ struct chunk *embedded_chunk(struct events *s);
 /* find.c */
 int embedded_find(struct events *s, const struct event_query *q, event_sink *sink, void *arg, struct event_found *found,
                   struct err *err);
+int embedded_pick(struct events *s, const struct event_query *q, const struct str *fields, size_t n, pick_sink *sink,
+                  void *arg, struct event_found *found, struct err *err);
 int embedded_count_by(struct events *s, const struct event_query *q, struct str field, count_sink *sink, void *arg,
                       struct event_found *found, struct err *err);
 

@@ -60,7 +60,7 @@ bool days_has(struct events *s, int32_t day)
 	struct stat st;
 	day_name(day, name);
 	snprintf(path, sizeof(path), "%s/%s", s->days.dir, name);
-	return !stat(path, &st) && st.st_size; /* an empty one was begun on a full disk */
+	return !stat(path, &st);
 }
 
 /* The place for one more open day: a free one, or that of the one that was used longest ago. */

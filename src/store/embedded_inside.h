@@ -5,6 +5,7 @@
  *   embedded_index.c  what is known of the events of a segment that are not in a day yet
  *   embedded_seal.c   from a full segment into days, in slices
  *   embedded_known.c  whether an event of this id is kept already
+ *   embedded_blocks.c for it: which blocks there are, and the sets of their ids
  *   embedded_days.c   days that are open; what a search sees of days and journal
  *   embedded_mend.c   a damaged day is set aside, and what can be read of it salvaged
  *   embedded_backup.c copies
@@ -25,7 +26,8 @@ enum {
 	PINNED_DAYS = 32,
 	WAITING_SEGMENTS = 4, /* full ones that may wait to be sealed; behind that, appending does it */
 	SEAL_SLICE = 10 * CLOCK_MS,
-	SEAL_LEVEL = 3,
+	SEAL_LEVEL = 1,
+	SEAL_TAKES = 12, /* small blocks that one takes over, at most */
 	DIR_MAX = 4096,
 	RESERVE = 2 << 20, /* bytes that are given up to come back on a full disk */
 };
@@ -74,13 +76,15 @@ int pending_note_sealed(struct pending *p, int32_t day);
 
 struct seal_key {
 	int32_t day;
-	uint32_t dataset, row;
+	uint32_t dataset;
+	uint32_t at, size; /* of the row, in the segment; of its JSON */
 };
 
 struct seal_put {
 	char dataset[EVENT_DATASET_MAX + 1];
 	struct chunk_sealed chunk; /* its bytes are malloc'ed */
-	int64_t replaces;
+	int64_t replaces[SEAL_TAKES];
+	size_t n_replaces;
 };
 
 struct seal {
@@ -88,11 +92,17 @@ struct seal {
 	bool at_day; /* what failed, failed at the day */
 	struct seal_key *order;
 	size_t n, at;
-	int32_t day;       /* whose rows are gathered */
-	uint32_t dataset;  /* the same; UINT32_MAX: none */
-	int64_t replaces;  /* the block whose rows are in the builder already */
+	int32_t day;      /* whose rows are gathered */
+	uint32_t dataset; /* the same; UINT32_MAX: none */
+	uint32_t most;    /* rows of each of its blocks */
+	int64_t replaces[SEAL_TAKES]; /* blocks whose rows are in the builder already */
+	size_t n_replaces;
 	int64_t retry_at;  /* monotonic: not before */
 	unsigned failures; /* in a row */
+	uint64_t told;     /* the segment whose damage was told */
+	/* Kept from segment to segment, while there is work. */
+	int64_t worked; /* monotonic */
+	struct journal_rows rows;
 	struct chunk_builder *builder;
 	struct seal_put *puts;
 	size_t n_puts, cap_puts;
@@ -112,8 +122,8 @@ int known_new(struct known **ret);
 void known_free(struct known *k);
 /* Days got blocks. */
 void known_forget(struct known *k);
-/* Days lost blocks: a number may stand for another one now. */
-void known_flush(struct known *k);
+/* The day lost blocks: a number may stand for another one now. */
+void known_drop(struct known *k, int32_t day);
 uint64_t known_hash(const struct known *k, struct str id);
 /* Sets EVENT_KNOWN for rows whose id is kept, or stands before in the same rows; the hash of each into `ids`. */
 int known_check(struct events *s, const struct event_row *rows, size_t n, uint8_t *verdict, uint64_t *ids,

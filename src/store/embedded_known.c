@@ -1,60 +1,58 @@
 /*
- * An event is known when one of the same id and dataset is in the journal still, or in a block of its day that covers
- * its time. Asked in this order: the index of the journal; the list of blocks; a block's filter; a block's ids, as
- * keyed hashes of 128 bits (SipHash), of which no two are alike by chance or intent.
+ * An event is known when one of the same id and dataset is in the journal still, or in a block that covers a time under
+ * which it may have been kept. The rows of an append are asked for together: first in the index of the journal, then
+ * block by block, the newest first. A block says no by the set of its ids' hashes (store/idset.h); where that says yes,
+ * or there is none, its ids are read and compared.
+ *
+ * Sets are made when they are first wanted, and held while there is room. Then those give way that nobody asked for
+ * long, and of the others one an append at most: who goes through more blocks than there is room for, again and again,
+ * would else have all of them made anew each time.
  */
-#include "store/embedded_inside.h"
-
 #include "store/bloom.h"
+#include "store/embedded_blocks.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-/* A day: so long an event without a time of its own is known when it is sent again. */
-static const int64_t AGAIN = 86400LL * CLOCK_S;
+/* A clock may be set back: what has no time of its own may have been kept under a later one than it would get now. */
+static const int64_t SET_BACK = 86400LL * CLOCK_S;
 
-enum { DAYS = 8, CACHE_SLOTS = 1024, CACHE_BYTES = 16 << 20, WORDS = EVENT_ID_MAX / 2 };
-
-struct known_block {
-	const struct day_block
-	        *block; /* borrowed from the day; its number and dataset are looked at while it is open */
-	int64_t first, last;
-	int64_t least_first; /* of this and all behind it of the same dataset */
+enum {
+	MADE = 8, /* sets that are made in an append, beside one for each row */
+	FEW = 64, /* rows for which a block's words are asked before its ids are read */
+	WORDS = EVENT_ID_MAX / 2
 };
 
-/* A day's blocks by dataset, then by last event. */
-struct known_day {
-	int32_t day;
-	bool valid;
-	uint64_t used;
-	struct known_block *blocks;
-	struct day_block *copy;
-	size_t n;
-};
-
-struct id128 {
-	uint64_t a, b; /* both 0: an empty slot */
-};
-
-/* Bytes of a block that are wanted often. */
-struct cached {
-	int32_t day;
-	bool ids; /* else the filter */
-	int64_t number;
-	void *p; /* NULL: free */
-	size_t n;
+/* A row that isn't known yet. */
+struct asked {
+	uint64_t id;
+	int64_t time, from, to; /* from and to: under which it may have been kept */
+	uint32_t row;
+	bool known;
 };
 
 struct known {
-	unsigned char key[crypto_shorthash_siphashx24_KEYBYTES];
-	struct known_day days[DAYS];
-	uint64_t turn;
-	struct cached cache[CACHE_SLOTS];
-	size_t cached, hand;
-	uint32_t *batch; /* of an append: index + 1 by hash */
-	size_t n_batch, cap_batch;
-	uint64_t words[WORDS];
-	size_t n_words;
+	unsigned char key[crypto_shorthash_KEYBYTES];
+	struct blocks blocks;
+	struct shelves shelves;
+	/* of an append */
+	uint32_t *table; /* index + 1 by hash */
+	size_t n_table, cap_table;
+	struct asked *asked;
+	uint32_t *suspects; /* of those */
+	size_t cap_asked;
+	uint64_t *hashes; /* of a block's ids */
+	size_t cap_hashes;
+};
+
+/* Rows of one dataset, by time. */
+struct group {
+	const struct event_row *rows;
+	struct asked *asked;
+	size_t n;
+	struct str dataset;
+	int64_t from, to;    /* of all of them */
+	int64_t back, ahead; /* how far `from` and `to` of one are from its time at most */
 };
 
 int known_new(struct known **ret)
@@ -69,158 +67,129 @@ int known_new(struct known **ret)
 
 void known_forget(struct known *k)
 {
-	for (size_t i = 0; i < DAYS; i++)
-		k->days[i].valid = false;
+	blocks_forget(&k->blocks);
 }
 
-static void drop(struct known *k, struct cached *c)
+void known_drop(struct known *k, int32_t day)
 {
-	k->cached -= c->n;
-	free(c->p);
-	*c = (struct cached){ 0 };
-}
-
-void known_flush(struct known *k)
-{
-	known_forget(k);
-	for (size_t i = 0; i < CACHE_SLOTS; i++)
-		drop(k, &k->cache[i]);
+	blocks_forget(&k->blocks);
+	shelves_drop(&k->shelves, day);
 }
 
 void known_free(struct known *k)
 {
 	if (!k)
 		return;
-	known_flush(k);
-	for (size_t i = 0; i < DAYS; i++) {
-		free(k->days[i].blocks);
-		free(k->days[i].copy);
-	}
-	free(k->batch);
+	blocks_free(&k->blocks);
+	shelves_free(&k->shelves);
+	free(k->table);
+	free(k->asked);
+	free(k->suspects);
+	free(k->hashes);
 	sodium_memzero(k->key, sizeof(k->key));
 	free(k);
 }
 
-static struct id128 hash128(const struct known *k, struct str id)
-{
-	struct id128 h;
-	crypto_shorthash_siphashx24((unsigned char *)&h, (const unsigned char *)id.p, id.n, k->key);
-	h.a += !h.a; /* 0 marks what is empty */
-	return h;
-}
-
 uint64_t known_hash(const struct known *k, struct str id)
 {
-	return hash128(k, id).a;
+	uint64_t h;
+	crypto_shorthash((unsigned char *)&h, (const unsigned char *)id.p, id.n, k->key);
+	return h + !h; /* 0 is no hash */
 }
 
-/* --- what is kept of blocks --- */
+/* --- one block --- */
 
-static struct cached *slot_of(struct known *k, int32_t day, int64_t number, bool ids)
+static int table_room(struct known *k, size_t n, struct err *err)
 {
-	uint64_t h = ((uint64_t)day * 0x9e3779b97f4a7c15u + (uint64_t)number) * 2 + ids;
-	return &k->cache[h * 0x9e3779b97f4a7c15u >> 54];
-}
-
-_Static_assert(CACHE_SLOTS == 1 << (64 - 54), "slots of the shift above");
-
-static void *cached(struct known *k, int32_t day, int64_t number, bool ids, size_t *n)
-{
-	struct cached *c = slot_of(k, day, number, ids);
-	if (!c->p || c->day != day || c->number != number || c->ids != ids)
-		return NULL;
-	*n = c->n;
-	return c->p;
-}
-
-/* Takes p over. */
-static void keep(struct known *k, int32_t day, int64_t number, bool ids, void *p, size_t n)
-{
-	struct cached *c = slot_of(k, day, number, ids);
-	drop(k, c);
-	for (size_t i = 0; i < CACHE_SLOTS && k->cached + n > CACHE_BYTES; i++)
-		drop(k, &k->cache[k->hand++ % CACHE_SLOTS]);
-	*c = (struct cached){ day, ids, number, p, n };
-	k->cached += n;
-}
-
-/* --- a day's blocks --- */
-
-static int by_dataset(const void *a, const void *b)
-{
-	const struct known_block *x = a, *y = b;
-	int order = strcmp(x->block->dataset, y->block->dataset);
-	return order ? order : x->last < y->last ? -1 : x->last > y->last;
-}
-
-static int load_day(struct events *s, int32_t day, struct known_day *to, struct err *err)
-{
-	const struct day_block *blocks = NULL;
-	struct day *d;
-	size_t n = 0;
-	int code = embedded_day(s, day, &d, err);
-	if (!code)
-		code = day_blocks(d, &blocks, &n, err);
-	if (code && code != -ENOENT)
-		return code;
-	void *more = realloc(to->blocks, (n + 1) * sizeof(*to->blocks));
-	to->blocks = more ? more : to->blocks;
-	void *copy = more ? realloc(to->copy, (n + 1) * sizeof(*to->copy)) : NULL;
-	to->copy = copy ? copy : to->copy;
-	to->valid = false;
-	if (!more || !copy)
-		return err_set(err, -ENOMEM, "look for known events: %m");
-	for (size_t i = 0; i < n; i++) {
-		to->copy[i] = blocks[i];
-		to->blocks[i] = (struct known_block){ &to->copy[i], blocks[i].first, blocks[i].last, 0 };
+	size_t slots = 16;
+	while (slots < 2 * n)
+		slots *= 2;
+	if (slots > k->cap_table) {
+		free(k->table);
+		k->table = malloc(slots * sizeof(*k->table));
+		k->cap_table = k->table ? slots : 0;
+		if (!k->table)
+			return err_set(err, -ENOMEM, "append events: %m");
 	}
-	if (n)
-		qsort(to->blocks, n, sizeof(*to->blocks), by_dataset);
-	for (size_t i = n; i--;) {
-		struct known_block *b = &to->blocks[i];
-		bool more_behind = i + 1 < n && !strcmp(b[1].block->dataset, b->block->dataset);
-		b->least_first = more_behind && b[1].least_first < b->first ? b[1].least_first : b->first;
-	}
-	to->day = day;
-	to->n = n;
-	to->valid = true;
+	k->n_table = slots;
+	memset(k->table, 0, slots * sizeof(*k->table));
 	return 0;
 }
 
-static int known_day(struct events *s, int32_t day, const struct known_day **ret, struct err *err)
+/* Of the suspects those stay whose words may stand in the block. */
+static size_t ask_words(const struct group *g, struct known *k, struct day *d, const struct known_block *b, size_t n)
+{
+	const struct day_block block = { .number = b->number, .filter_size = b->filter_size };
+	size_t left = 0;
+	for (size_t i = 0; i < n; i++) {
+		const struct str id = g->rows[g->asked[k->suspects[i]].row].id;
+		uint64_t words[WORDS];
+		size_t n_words = 0, at = 0;
+		bool may;
+		for (uint64_t h; n_words < WORDS && (h = bloom_next(id, &at));)
+			words[n_words++] = h;
+		if (day_may_have(d, &block, words, n_words, &may, NULL) || may) /* damaged: it can't say no */
+			k->suspects[left++] = k->suspects[i];
+	}
+	return left;
+}
+
+/* The ids of a block, and their hashes. */
+static int read_ids(struct events *s, struct day *d, const struct known_block *b, struct chunk_values *v,
+                    struct err *err)
 {
 	struct known *k = s->known;
-	struct known_day *to = &k->days[0];
-	for (size_t i = 0; i < DAYS; i++) {
-		struct known_day *at = &k->days[i];
-		if (at->valid && at->day == day) {
-			at->used = ++k->turn;
-			*ret = at;
-			return 0;
-		}
-		if (!at->valid ? to->valid : to->valid && at->used < to->used)
-			to = at;
-	}
-	int code = load_day(s, day, to, err);
+	struct day_reader reader = { d, b->number };
+	*v = (struct chunk_values){ 0 };
+	int code = chunk_open(s->own_chunk, b->size, day_read, &reader, err);
+	const uint32_t column = code ? UINT32_MAX : chunk_column(s->own_chunk, STR("khien.id"));
+	if (!code && column != UINT32_MAX)
+		code = chunk_values(s->own_chunk, column, v, err);
 	if (code)
 		return code;
-	to->used = ++k->turn;
-	*ret = to;
+	if (v->n > k->cap_hashes) {
+		const size_t cap = v->n > CHUNK_ROWS ? v->n : CHUNK_ROWS;
+		free(k->hashes);
+		k->hashes = malloc(cap * sizeof(*k->hashes));
+		k->cap_hashes = k->hashes ? cap : 0;
+		if (!k->hashes)
+			return err_set(err, -ENOMEM, "look for known events: %m");
+	}
+	for (uint32_t i = 0; i < v->n; i++)
+		k->hashes[i] = known_hash(k, chunk_text(v, v->codes ? v->codes[i] : i));
 	return 0;
 }
 
-/* The first block of the dataset whose last event isn't before the time. */
-static size_t first_block(const struct known_day *d, struct str dataset, int64_t time)
+static int find_suspects(const struct group *g, struct known *k, size_t n, const struct chunk_values *v,
+                         struct err *err)
 {
-	size_t from = 0, to = d->n;
+	int code = table_room(k, n, err);
+	if (code)
+		return code;
+	const size_t mask = k->n_table - 1;
+	for (size_t i = 0; i < n; i++) {
+		size_t at = g->asked[k->suspects[i]].id & mask;
+		while (k->table[at])
+			at = (at + 1) & mask;
+		k->table[at] = k->suspects[i] + 1;
+	}
+	for (uint32_t i = 0; i < v->n; i++)
+		for (size_t at = k->hashes[i] & mask; k->table[at]; at = (at + 1) & mask) {
+			struct asked *a = &g->asked[k->table[at] - 1];
+			if (a->id == k->hashes[i] &&
+			    str_eq(g->rows[a->row].id, chunk_text(v, v->codes ? v->codes[i] : i)))
+				a->known = true;
+		}
+	return 0;
+}
+
+/* The first row that isn't before the time. */
+static size_t first_row(const struct group *g, int64_t time)
+{
+	size_t from = 0, to = g->n;
 	while (from < to) {
 		size_t middle = (from + to) / 2;
-		const struct known_block *b = &d->blocks[middle];
-		struct str name = str_from(b->block->dataset);
-		int order = memcmp(name.p, dataset.p, name.n < dataset.n ? name.n : dataset.n);
-		if (!order)
-			order = name.n < dataset.n ? -1 : name.n > dataset.n;
-		if (order < 0 || (!order && b->last < time))
+		if (g->asked[middle].time < time)
 			from = middle + 1;
 		else
 			to = middle;
@@ -228,133 +197,118 @@ static size_t first_block(const struct known_day *d, struct str dataset, int64_t
 	return from;
 }
 
-/* --- one block --- */
+/* Rows, one of which may have been kept between the times. The range of those to look at. */
+static void rows_between(const struct group *g, int64_t first, int64_t last, size_t *from, size_t *to)
+{
+	int64_t time;
+	*from = __builtin_sub_overflow(first, g->ahead, &time) ? 0 : first_row(g, time);
+	*to = __builtin_add_overflow(last, g->back, &time) || time == INT64_MAX ? g->n : first_row(g, time + 1);
+}
 
-static int block_may_have(struct events *s, struct day *d, int32_t day, const struct day_block *b, bool *ret,
-                          struct err *err)
+/* Reads the ids of a block, looks for the n suspects, and makes a set of them where there is room. */
+static int search_block(struct events *s, const struct group *g, size_t n, struct day *d, const struct known_block *b,
+                        struct idset **set, struct err *err)
 {
 	struct known *k = s->known;
-	size_t n;
-	char *filter = cached(k, day, b->number, false, &n);
-	*ret = true;
-	if (!filter && b->filter_size && b->filter_size <= CACHE_BYTES / 16) {
-		filter = malloc(b->filter_size);
-		if (!filter)
-			return err_set(err, -ENOMEM, "look for known events: %m");
-		if (day_filter(d, b, filter, NULL)) { /* damaged: it can't say no */
-			free(filter);
-			return 0;
-		}
-		n = b->filter_size;
-		keep(k, day, b->number, false, filter, n);
-	}
-	if (!filter)
-		return day_may_have(d, b, k->words, k->n_words, ret, err);
-	for (size_t i = 0; *ret && i < k->n_words; i++)
-		*ret = bloom_has(filter + bloom_place(n, k->words[i]), k->words[i]);
-	return 0;
+	struct chunk_values v;
+	int code = read_ids(s, d, b, &v, NULL);
+	if (code == -ENOMEM)
+		return err_set(err, code, "look for known events: %m");
+	if (code) /* what a damaged block had can't be told: the event is kept */
+		v.n = 0;
+	else
+		code = find_suspects(g, k, n, &v, err);
+	if (set && (!code || code == -EBADMSG) && v.n <= CHUNK_ROWS)
+		*set = idset_new(k->hashes, v.n);
+	return code == -ENOMEM ? code : 0;
 }
 
-static bool ids_have(const struct id128 *ids, size_t n, struct id128 id)
-{
-	for (size_t at = id.b & (n - 1); ids[at].a; at = (at + 1) & (n - 1))
-		if (ids[at].a == id.a && ids[at].b == id.b)
-			return true;
-	return false;
-}
-
-/* The ids of a block, as a table of *ret_n slots. NULL: it can't be read, or memory is short. */
-static struct id128 *read_ids(struct events *s, struct day *d, const struct day_block *b, size_t *ret_n)
-{
-	struct day_reader reader = { d, b->number };
-	struct chunk_values v = { 0 };
-	if (chunk_open(s->own_chunk, b->size, day_read, &reader, NULL))
-		return NULL;
-	uint32_t column = chunk_column(s->own_chunk, STR("khien.id"));
-	if (column != UINT32_MAX && chunk_values(s->own_chunk, column, &v, NULL))
-		return NULL;
-	size_t n = 16;
-	while (n < 2 * (size_t)v.n)
-		n *= 2;
-	struct id128 *ids = calloc(n, sizeof(*ids));
-	for (uint32_t i = 0; ids && i < v.n; i++) {
-		struct id128 id = hash128(s->known, chunk_text(&v, v.codes ? v.codes[i] : i));
-		if (ids_have(ids, n, id))
-			continue;
-		size_t at = id.b & (n - 1);
-		while (ids[at].a)
-			at = (at + 1) & (n - 1);
-		ids[at] = id;
-	}
-	*ret_n = n;
-	return ids;
-}
-
-static int block_has(struct events *s, struct day *d, int32_t day, const struct day_block *b, struct id128 id,
-                     bool *ret, struct err *err)
-{
-	size_t n;
-	struct id128 *ids = cached(s->known, day, b->number, true, &n);
-	if (!ids) {
-		int code = block_may_have(s, d, day, b, ret, err);
-		if (code || !*ret)
-			return code;
-		ids = read_ids(s, d, b, &n);
-		*ret = false;
-		if (!ids) /* what a damaged block had can't be told: the event is kept */
-			return 0;
-		n *= sizeof(*ids);
-		keep(s->known, day, b->number, true, ids, n);
-	}
-	*ret = ids_have(ids, n / sizeof(*ids), id);
-	return 0;
-}
-
-/* --- an event --- */
-
-static void ask_words(struct known *k, struct str id)
-{
-	size_t at = 0;
-	k->n_words = 0;
-	for (uint64_t h; k->n_words < WORDS && (h = bloom_next(id, &at));)
-		k->words[k->n_words++] = h;
-}
-
-/* Looks into the day's blocks of the dataset that reach into from <= t <= to. */
-static int in_day(struct events *s, int32_t day, int64_t from, int64_t to, const struct event_row *row, struct id128 id,
-                  bool *ret, struct err *err)
+static int ask_block(struct events *s, const struct group *g, int32_t day, const struct known_block *b, struct err *err)
 {
 	struct known *k = s->known;
+	const struct idset *ids = shelves_get(&k->shelves, day, b->number);
+	struct idset *set = NULL;
+	struct day *d;
+	size_t n = 0, i, end;
+	rows_between(g, b->first, b->last, &i, &end);
+	for (; i < end; i++) {
+		const struct asked *a = &g->asked[i];
+		if (!a->known && a->from <= b->last && a->to >= b->first && (!ids || idset_has(ids, a->id)))
+			k->suspects[n++] = (uint32_t)i;
+	}
+	int code = n ? embedded_day(s, day, &d, err) : 0;
+	if (!n || code)
+		return code;
+	struct shelved *to = ids ? NULL : shelves_room(&k->shelves, day, b->number);
+	if (!ids && !to && n <= FEW)
+		n = ask_words(g, k, d, b, n);
+	code = n ? search_block(s, g, n, d, b, to ? &set : NULL, err) : 0;
+	if (to)
+		shelves_put(&k->shelves, to, day, b->number, set);
+	return code;
+}
+
+/* --- rows of one dataset --- */
+
+static bool all_known(const struct group *g)
+{
+	for (size_t i = 0; i < g->n; i++)
+		if (!g->asked[i].known)
+			return false;
+	return true;
+}
+
+static int in_day(struct events *s, const struct group *g, int32_t day, struct err *err)
+{
 	const struct known_day *kd;
-	struct day *d = NULL;
-	int code = known_day(s, day, &kd, err);
-	for (size_t i = code || !kd->n ? SIZE_MAX : first_block(kd, row->dataset, from);
-	     !code && !*ret && i < kd->n && kd->blocks[i].least_first <= to; i++) {
-		const struct known_block *b = &kd->blocks[i];
-		if (!str_eq(str_from(b->block->dataset), row->dataset))
-			break;
-		if (b->first > to)
-			continue;
-		if (k->n_words == SIZE_MAX)
-			ask_words(k, row->id);
-		if (!d)
-			code = embedded_day(s, day, &d, err);
-		if (!code)
-			code = block_has(s, d, day, b->block, id, ret, err);
-	}
+	int code = blocks_of_day(s, &s->known->blocks, day, &kd, err);
+	const struct known_part *part = code ? NULL : blocks_part(kd, g->dataset);
+	if (!part)
+		return code;
+	const size_t first = blocks_first(kd, part, g->from);
+	size_t i = first;
+	while (i < part->to && kd->blocks[i].least_first <= g->to)
+		i++;
+	while (!code && i-- > first)
+		code = ask_block(s, g, day, &kd->blocks[i], err);
 	return code;
 }
 
-static int in_days(struct events *s, const struct event_row *row, struct id128 id, bool *ret, struct err *err)
+static int64_t day_begins(int32_t day)
 {
-	const int64_t from = row->arrived ? row->time - AGAIN : row->time;
-	int code = 0;
-	*ret = false;
-	s->known->n_words = SIZE_MAX;
-	for (int32_t day = day_of(row->time); !code && !*ret && day >= day_of(from); day--)
-		code = in_day(s, day, from, row->time, row, id, ret, err);
-	return code;
+	return day == DAY_FIRST ? INT64_MIN : (int64_t)day * 86400 * CLOCK_S;
 }
+
+/* From the newest day on. One that can't be read doesn't stop what comes: better twice than not at all. */
+static int in_days(struct events *s, struct group *g, struct err *err)
+{
+	int code = 0;
+	g->dataset = g->rows[g->asked[0].row].dataset;
+	g->from = INT64_MAX;
+	g->to = INT64_MIN;
+	for (size_t i = 0; i < g->n; i++) {
+		const struct asked *a = &g->asked[i];
+		g->from = a->from < g->from ? a->from : g->from;
+		g->to = a->to > g->to ? a->to : g->to;
+		g->back = a->time - a->from > g->back ? a->time - a->from : g->back;
+		g->ahead = a->to - a->time > g->ahead ? a->to - a->time : g->ahead;
+	}
+	for (int32_t day = day_of(g->to); code != -ENOMEM && day >= day_of(g->from); day--) {
+		size_t from, to;
+		bool any = false;
+		rows_between(g, day_begins(day), day == DAY_LAST ? INT64_MAX : day_begins(day + 1) - 1, &from, &to);
+		for (; from < to && !any; from++)
+			any = !g->asked[from].known && day_of(g->asked[from].from) <= day &&
+			      day_of(g->asked[from].to) >= day;
+		if (any)
+			code = in_day(s, g, day, err);
+		if (any && all_known(g))
+			break;
+	}
+	return code == -ENOMEM ? code : 0;
+}
+
+/* --- an append --- */
 
 static int in_journal(struct events *s, const struct event_row *row, uint64_t id, bool *ret, struct err *err)
 {
@@ -380,58 +334,97 @@ static int in_journal(struct events *s, const struct event_row *row, uint64_t id
 }
 
 /* Whether the same stands before row i in these rows; if not, it stands there for those to come. */
-static bool in_batch(struct known *k, const struct event_row *rows, const uint64_t *ids, size_t i)
+static bool in_append(struct known *k, const struct event_row *rows, const uint64_t *ids, size_t i)
 {
-	size_t mask = k->n_batch - 1, at = ids[i] & mask;
-	for (; k->batch[at]; at = (at + 1) & mask) {
-		size_t other = k->batch[at] - 1;
+	size_t mask = k->n_table - 1, at = ids[i] & mask;
+	for (; k->table[at]; at = (at + 1) & mask) {
+		size_t other = k->table[at] - 1;
 		if (ids[other] == ids[i] && str_eq(rows[other].id, rows[i].id) &&
 		    str_eq(rows[other].dataset, rows[i].dataset))
 			return true;
 	}
-	k->batch[at] = (uint32_t)i + 1;
+	k->table[at] = (uint32_t)i + 1;
 	return false;
 }
 
-static int batch_room(struct known *k, size_t n, struct err *err)
+static struct asked to_ask(const struct event_row *row, size_t i, uint64_t id)
 {
-	size_t slots = 16;
-	while (slots < 2 * n)
-		slots *= 2;
-	if (slots > k->cap_batch) {
-		free(k->batch);
-		k->batch = malloc(slots * sizeof(*k->batch));
-		k->cap_batch = k->batch ? slots : 0;
-		if (!k->batch)
-			return err_set(err, -ENOMEM, "append events: %m");
+	struct asked a = { .id = id, .time = row->time, .from = row->time, .to = row->time, .row = (uint32_t)i };
+	if (!row->since)
+		return a;
+	a.from = row->since < row->time ? row->since : row->time;
+	if (__builtin_add_overflow(row->time, SET_BACK, &a.to))
+		a.to = INT64_MAX;
+	return a;
+}
+
+static int by_dataset_and_time(const void *x, const void *y, void *arg)
+{
+	const struct event_row *rows = arg;
+	const struct asked *a = x, *b = y;
+	const struct str p = rows[a->row].dataset, q = rows[b->row].dataset;
+	int order = p.n < q.n ? -1 : p.n > q.n;
+	if (!order)
+		order = memcmp(p.p, q.p, p.n);
+	return order ? order : a->time < b->time ? -1 : a->time > b->time;
+}
+
+static int ask_days(struct events *s, const struct event_row *rows, size_t n, struct err *err)
+{
+	struct known *k = s->known;
+	shelves_begin(&k->shelves, MADE + n);
+	qsort_r(k->asked, n, sizeof(*k->asked), by_dataset_and_time, (void *)rows);
+	for (size_t i = 0, end; i < n; i = end) {
+		for (end = i + 1; end < n && str_eq(rows[k->asked[end].row].dataset, rows[k->asked[i].row].dataset);)
+			end++;
+		struct group g = { .rows = rows, .asked = k->asked + i, .n = end - i };
+		int code = in_days(s, &g, err);
+		if (code ==
+		    -ENOMEM) /* a day that can't be read doesn't stop what comes: better twice than not at all */
+			return code;
 	}
-	k->n_batch = slots;
-	memset(k->batch, 0, slots * sizeof(*k->batch));
 	return 0;
+}
+
+static int append_room(struct known *k, size_t n, struct err *err)
+{
+	int code = table_room(k, n, err);
+	if (code || n <= k->cap_asked)
+		return code;
+	free(k->asked);
+	free(k->suspects);
+	k->asked = malloc(n * sizeof(*k->asked));
+	k->suspects = malloc(n * sizeof(*k->suspects));
+	k->cap_asked = k->asked && k->suspects ? n : 0;
+	return k->cap_asked ? 0 : err_set(err, -ENOMEM, "append events: %m");
 }
 
 int known_check(struct events *s, const struct event_row *rows, size_t n, uint8_t *verdict, uint64_t *ids,
                 struct err *err)
 {
+	struct known *k = s->known;
+	size_t n_asked = 0;
 	bool prepared = false;
-	for (size_t i = 0; i < n; i++) {
+	int code = 0;
+	for (size_t i = 0; i < n && !code; i++) {
 		ids[i] = 0;
 		if (!rows[i].id.n)
 			continue;
-		int code = prepared ? 0 : batch_room(s->known, n, err);
+		code = prepared ? 0 : append_room(k, n, err);
 		prepared = true;
-		struct id128 id = hash128(s->known, rows[i].id);
-		ids[i] = id.a;
-		bool known = !code && in_batch(s->known, rows, ids, i);
+		ids[i] = known_hash(k, rows[i].id);
+		bool known = !code && in_append(k, rows, ids, i);
 		if (!code && !known)
-			code = in_journal(s, &rows[i], id.a, &known, err);
-		if (!code && !known && (code = in_days(s, &rows[i], id, &known, err)) && code != -ENOMEM) {
-			code = 0; /* a day that can't be read doesn't stop what comes: better twice than not at all */
-			known = false;
-		}
-		if (code)
-			return code;
-		verdict[i] = known ? EVENT_KNOWN : EVENT_KEPT;
+			code = in_journal(s, &rows[i], ids[i], &known, err);
+		if (known)
+			verdict[i] = EVENT_KNOWN;
+		else if (!code)
+			k->asked[n_asked++] = to_ask(&rows[i], i, ids[i]);
 	}
-	return 0;
+	if (!code && n_asked)
+		code = ask_days(s, rows, n_asked, err);
+	for (size_t i = 0; !code && i < n_asked; i++)
+		if (k->asked[i].known)
+			verdict[k->asked[i].row] = EVENT_KNOWN;
+	return code;
 }

@@ -75,7 +75,7 @@ int mend_day(struct events *s, int32_t day, const char *why, struct err *err)
 		mend_done(s);
 	days_forget(s, day);
 	seal_abort(s);
-	known_flush(s->known);
+	known_drop(s->known, day);
 	int code = set_aside(s, day, aside, sizeof(aside), err);
 	if (code)
 		return code;
@@ -100,6 +100,20 @@ void mend_done(struct events *s)
 	s->mend.salvage = NULL;
 }
 
+/* Whether it is the name of a day's file that was set aside, and of which day. */
+static bool is_aside(const char *file, int32_t *day)
+{
+	char name[DAY_NAME] = "";
+	const struct str all = str_from(file);
+	const size_t n = sizeof("2026-11-22.db") - 1;
+	if (all.n <= n || all.n >= sizeof(((struct mend *)0)->name) ||
+	    !str_starts(str_sub(all, n, all.n), STR(".damaged-")) || str_ends(all, STR("-wal")) ||
+	    str_ends(all, STR("-shm")))
+		return false;
+	memcpy(name, all.p, n);
+	return day_from_name(name, day);
+}
+
 /* What was set aside and isn't salvaged to its end. */
 static int look(struct events *s, struct err *err)
 {
@@ -107,17 +121,9 @@ static int look(struct events *s, struct err *err)
 	int code = dir ? 0 : err_set(err, -errno, "read folder '%s': %m", s->days.dir);
 	bool done = true;
 	for (struct dirent *e; !code && done && (e = readdir(dir));) {
-		char name[DAY_NAME] = "";
 		struct day *into;
 		int32_t day;
-		struct str all = str_from(e->d_name);
-		const size_t n = sizeof("2026-11-22.db") - 1;
-		if (all.n <= n || all.n >= sizeof(s->mend.name) ||
-		    !str_starts(str_sub(all, n, all.n), STR(".damaged-")) || str_ends(all, STR("-wal")) ||
-		    str_ends(all, STR("-shm")))
-			continue;
-		memcpy(name, all.p, n);
-		if (!day_from_name(name, &day))
+		if (!is_aside(e->d_name, &day))
 			continue;
 		code = days_make(s, day, &into, err);
 		if (!code)
@@ -130,6 +136,26 @@ static int look(struct events *s, struct err *err)
 	if (!code && done)
 		s->mend.looked = true;
 	return code;
+}
+
+uint64_t embedded_mending(struct events *s, int64_t from, int64_t to)
+{
+	DIR *dir = opendir(s->days.dir);
+	const int32_t first = day_of(from), last = to ? day_of(to - 1) : DAY_LAST;
+	uint64_t n = 0;
+	for (struct dirent *e; dir && (e = readdir(dir));) {
+		struct day *into;
+		int32_t day;
+		bool done = false;
+		if (!is_aside(e->d_name, &day) || day < first || day > last)
+			continue;
+		if (!embedded_day(s, day, &into, NULL) && day_is_salvaged(into, e->d_name, &done, NULL))
+			done = false;
+		n += !done;
+	}
+	if (dir)
+		closedir(dir);
+	return n;
 }
 
 int mend_work(struct events *s, struct err *err)

@@ -1,9 +1,18 @@
 #include "store/embedded_inside.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
-enum { ROWS_A_LOOK = 128, RETRY_AFTER = CLOCK_S, IO_FAILURES = 5 };
+enum {
+	ROWS_A_LOOK = 128,
+	AHEAD = 2,
+	IO_FAILURES = 5,
+	RAW = 12 << 20, /* bytes of JSON that go to a block: more takes memory, and searches long to unfold */
+	SMALL = 4,      /* blocks of a quarter of what they may have are taken over */
+};
+static const int64_t RETRY_AFTER = CLOCK_S, KEPT = 10 * (int64_t)CLOCK_S;
 
 static void drop_puts(struct seal *l)
 {
@@ -21,10 +30,21 @@ static void forget(struct seal *l)
 	free(l->order);
 	l->order = NULL;
 	l->n = l->at = 0;
-	l->replaces = 0;
+	l->n_replaces = 0;
 	l->active = l->at_day = false;
+	if (l->builder)
+		chunk_builder_clear(l->builder);
+}
+
+/* Memory that nobody needs for now. */
+static void rest(struct seal *l)
+{
 	chunk_builder_free(l->builder);
 	l->builder = NULL;
+	journal_unload(&l->rows);
+	free(l->puts);
+	l->puts = NULL;
+	l->cap_puts = 0;
 }
 
 void seal_abort(struct events *s)
@@ -35,41 +55,86 @@ void seal_abort(struct events *s)
 void seal_done(struct seal *l)
 {
 	forget(l);
-	free(l->puts);
+	rest(l);
 }
 
-/* By day, then dataset, then as they came. */
-static int by_place(const void *a, const void *b)
+/* By day, then dataset, then as they came, which they are in: sorted by each in turn, the last first. */
+static int sort(struct seal_key **keys, size_t n, uint32_t n_datasets)
 {
-	const struct seal_key *x = a, *y = b;
-	if (x->day != y->day)
-		return x->day < y->day ? -1 : 1;
-	if (x->dataset != y->dataset)
-		return x->dataset < y->dataset ? -1 : 1;
-	return x->row < y->row ? -1 : x->row > y->row;
+	const size_t room = (n_datasets > DAY_LAST ? n_datasets : DAY_LAST) + 2;
+	size_t *start = malloc(room * sizeof(*start));
+	struct seal_key *sorted = malloc((n + 1) * sizeof(*sorted));
+	if (!start || !sorted) {
+		free(start);
+		free(sorted);
+		return -ENOMEM;
+	}
+	for (int by_day = 0; by_day < 2; by_day++) {
+		struct seal_key *from = *keys;
+		memset(start, 0, room * sizeof(*start));
+		for (size_t i = 0; i < n; i++)
+			start[(by_day ? (uint32_t)from[i].day : from[i].dataset) + 1]++;
+		for (size_t k = 1; k < room; k++)
+			start[k] += start[k - 1];
+		for (size_t i = 0; i < n; i++)
+			sorted[start[by_day ? (uint32_t)from[i].day : from[i].dataset]++] = from[i];
+		*keys = sorted;
+		sorted = from;
+	}
+	free(start);
+	free(sorted);
+	return 0;
+}
+
+/* A frame that was whole when it was indexed isn't any more. */
+static void lost(struct events *s, uint32_t from, uint32_t to)
+{
+	char why[96];
+	snprintf(why, sizeof(why), "segment %" PRIu64 ": damaged since it was written, bytes %u to %u",
+	         s->pending[0]->segment, from, to);
+	embedded_tell(s, "journal-damaged", s->journal_dir, why);
+	s->counts.lost_frames++;
+}
+
+static size_t choose(struct events *s, struct seal_key *order)
+{
+	const struct pending *p = s->pending[0];
+	const struct journal_gap *before = NULL;
+	size_t n = 0;
+	for (size_t i = 0; i < p->n; i++) {
+		const struct pending_row *r = &p->rows[i];
+		const struct journal_gap *gap = s->seal.rows.n_gaps ? journal_gap(&s->seal.rows, r->at) : NULL;
+		int32_t day = day_of(r->time);
+		if (p->n_sealed && pending_is_sealed(p, day))
+			continue;
+		if (!gap)
+			order[n++] = (struct seal_key){ day, r->dataset, r->at, r->size };
+		else if (gap != before && s->seal.told != p->segment)
+			lost(s, gap->from, gap->to);
+		before = gap;
+	}
+	if (s->seal.rows.n_gaps)
+		s->seal.told = p->segment;
+	return n;
 }
 
 static int begin(struct events *s, struct err *err)
 {
 	struct seal *l = &s->seal;
 	const struct pending *p = s->pending[0];
-	struct chunk_builder *builder = NULL;
+	int code = l->builder ? 0 : chunk_builder_new(&l->builder, err);
+	if (!code)
+		code = journal_load(s->journal, p->segment, l->failures >= IO_FAILURES, &l->rows, err);
+	if (code)
+		return code;
 	struct seal_key *order = malloc((p->n + 1) * sizeof(*order));
 	if (!order)
 		return err_set(err, -ENOMEM, "seal a segment: %m");
-	int code = chunk_builder_new(&builder, err);
-	if (code) {
+	size_t n = choose(s, order);
+	if (sort(&order, n, p->n_datasets)) {
 		free(order);
-		return code;
+		return err_set(err, -ENOMEM, "seal a segment: %m");
 	}
-	size_t n = 0;
-	for (size_t i = 0; i < p->n; i++) {
-		int32_t day = day_of(p->rows[i].time);
-		if (!p->n_sealed || !pending_is_sealed(p, day))
-			order[n++] = (struct seal_key){ day, p->rows[i].dataset, (uint32_t)i };
-	}
-	qsort(order, n, sizeof(*order), by_place);
-	l->builder = builder;
 	l->order = order;
 	l->n = n;
 	l->at = 0;
@@ -110,8 +175,9 @@ static int pack(struct events *s, struct err *err)
 	if (!data || !filter)
 		return err_set(err, -ENOMEM, "seal a segment: %m");
 	memcpy(put->dataset, s->pending[0]->datasets[l->dataset], sizeof(put->dataset));
-	put->replaces = l->replaces;
-	l->replaces = 0;
+	memcpy(put->replaces, l->replaces, sizeof(l->replaces));
+	put->n_replaces = l->n_replaces;
+	l->n_replaces = 0;
 	return 0;
 }
 
@@ -127,7 +193,8 @@ static int commit(struct events *s, struct err *err)
 		return err_set(err, -ENOMEM, "seal a segment: %m");
 	}
 	for (size_t i = 0; i < l->n_puts; i++)
-		puts[i] = (struct day_put){ l->puts[i].dataset, l->puts[i].chunk, l->puts[i].replaces };
+		puts[i] = (struct day_put){ l->puts[i].dataset, l->puts[i].chunk, l->puts[i].replaces,
+			                    l->puts[i].n_replaces };
 	l->at_day = true;
 	int code = days_make(s, l->day, &d, err);
 	if (!code)
@@ -144,13 +211,57 @@ static int commit(struct events *s, struct err *err)
 	return 0;
 }
 
-/* The rows of the day's newest small block of this dataset, if there is one, go before those to come. */
-static int take_small(struct events *s, struct err *err)
+/* A block's rows, into the builder. */
+static int take_block(struct events *s, struct day *d, const struct day_block *block)
+{
+	struct day_reader reader = { d, block->number };
+	struct chunk *c = s->own_chunk;
+	struct buf *json = &s->row;
+	const int64_t *times;
+	int code = chunk_open(c, block->size, day_read, &reader, NULL);
+	if (!code)
+		code = chunk_times(c, &times, NULL);
+	for (uint32_t i = 0; !code && i < chunk_n_rows(c); i++) {
+		json->n = 0;
+		code = chunk_json(c, i, json, NULL);
+		if (!code)
+			code = chunk_add(s->seal.builder, times[i], buf_str(json), NULL);
+	}
+	return code;
+}
+
+/*
+ * Which of the day's small blocks of this dataset are taken over by one of `rows` more: the newest while they are no
+ * bigger than what goes there anyway. So a row is packed anew some ten times at most, however few come at once, and
+ * there are about as many small blocks.
+ */
+static size_t choose_small(const char *dataset, const struct day_block *blocks, size_t n, size_t rows,
+                           const struct day_block *ret[SEAL_TAKES])
+{
+	size_t taken = 0;
+	uint64_t raw = 0;
+	for (int64_t before = INT64_MAX; taken < SEAL_TAKES; taken++) {
+		const struct day_block *newest = NULL;
+		for (size_t i = 0; i < n; i++)
+			if (blocks[i].rows < CHUNK_ROWS / SMALL && blocks[i].raw < RAW / SMALL &&
+			    blocks[i].number < before && (!newest || blocks[i].number > newest->number) &&
+			    !strcmp(blocks[i].dataset, dataset))
+				newest = &blocks[i];
+		if (!newest || newest->rows > rows || rows + newest->rows > CHUNK_ROWS || raw + newest->raw > RAW)
+			break;
+		rows += newest->rows;
+		raw += newest->raw;
+		before = newest->number;
+		ret[taken] = newest;
+	}
+	return taken;
+}
+
+/* Small blocks' rows go before those to come. One that can't be read stays as it is, and those older than it. */
+static int take_small(struct events *s, size_t rows, struct err *err)
 {
 	struct seal *l = &s->seal;
-	const char *dataset = s->pending[0]->datasets[l->dataset];
-	const struct day_block *blocks, *small = NULL;
-	const int64_t *times;
+	const struct day_block *blocks, *small[SEAL_TAKES];
 	struct day *d;
 	size_t n;
 	if (!days_has(s, l->day))
@@ -162,36 +273,36 @@ static int take_small(struct events *s, struct err *err)
 	if (code)
 		return code;
 	l->at_day = false;
+	n = choose_small(s->pending[0]->datasets[l->dataset], blocks, n, rows, small);
+	for (size_t i = n; i--;) {
+		if (!take_block(s, d, small[i]))
+			continue;
+		chunk_builder_clear(l->builder); /* what was taken of it doesn't go in twice */
+		n = i;
+	}
 	for (size_t i = 0; i < n; i++)
-		if (blocks[i].rows < CHUNK_ROWS / 2 && blocks[i].raw < CHUNK_RAW_MAX / 2 &&
-		    (!small || blocks[i].number > small->number) && !strcmp(blocks[i].dataset, dataset))
-			small = &blocks[i];
-	if (!small)
-		return 0;
-	struct day_reader reader = { d, small->number };
-	struct chunk *c = s->own_chunk;
-	struct buf *json = &s->row;
-	code = chunk_open(c, small->size, day_read, &reader, NULL);
-	if (!code)
-		code = chunk_times(c, &times, NULL);
-	for (uint32_t i = 0; !code && i < chunk_n_rows(c); i++) {
-		json->n = 0;
-		code = chunk_json(c, i, json, NULL);
-		if (!code)
-			code = chunk_add(l->builder, times[i], buf_str(json), NULL);
-	}
-	if (!code) {
-		l->replaces = small->number;
-		return 0;
-	}
-	/* it can't be read: it stays as it is, and its rows don't go in twice */
-	struct chunk_builder *fresh;
-	code = chunk_builder_new(&fresh, err);
-	if (code)
-		return code;
-	chunk_builder_free(l->builder);
-	l->builder = fresh;
+		l->replaces[i] = small[i]->number;
+	l->n_replaces = n;
 	return 0;
+}
+
+/* Rows of a day and dataset begin here: they make blocks of one size. */
+static int begin_group(struct events *s, struct err *err)
+{
+	struct seal *l = &s->seal;
+	const struct seal_key *key = &l->order[l->at];
+	size_t n = 0, raw = 0;
+	for (; l->at + n < l->n && key[n].day == key->day && key[n].dataset == key->dataset; n++)
+		raw += key[n].size;
+	l->day = key->day;
+	l->dataset = key->dataset;
+	int code = take_small(s, n, err);
+	n += chunk_rows(l->builder);
+	raw += chunk_raw(l->builder);
+	const size_t by_rows = (n + CHUNK_ROWS - 1) / CHUNK_ROWS, by_raw = raw / RAW + 1;
+	const size_t blocks = by_rows > by_raw ? by_rows : by_raw;
+	l->most = (uint32_t)((n + blocks - 1) / blocks);
+	return code;
 }
 
 /* Bytes that no block takes, though they were checked, are kept as text. */
@@ -220,23 +331,19 @@ static int step(struct events *s, struct err *err)
 			return code;
 		l->dataset = UINT32_MAX;
 	}
-	if (l->dataset == UINT32_MAX) {
-		l->day = key->day;
-		l->dataset = key->dataset;
-		return take_small(s, err);
-	}
-	const struct pending_row *r = &s->pending[0]->rows[key->row];
+	if (l->dataset == UINT32_MAX)
+		return begin_group(s, err);
+	if (chunk_rows(l->builder) >= l->most)
+		return pack(s, err);
 	struct event_row row;
-	int code = journal_row(s->journal, s->pending[0]->segment, r->at, &s->row, &row, err);
-	if (code == -EBADMSG) {
-		embedded_tell(s, "journal-damaged", s->journal_dir, err->text);
-		s->counts.lost_frames++;
+	if (l->at + AHEAD < l->n)
+		journal_fetch(&l->rows, key[AHEAD].at, key[AHEAD].size);
+	if (!journal_loaded(&l->rows, key->at, &row)) { /* in a whole frame: can't be */
+		lost(s, key->at, key->at);
 		l->at++;
 		return 0;
 	}
-	if (code)
-		return code;
-	code = chunk_add(l->builder, row.time, row.json, err);
+	int code = chunk_add(l->builder, row.time, row.json, err);
 	if (code == -E2BIG && chunk_rows(l->builder))
 		return pack(s, err);
 	if (code == -EBADMSG || code == -E2BIG)
@@ -269,6 +376,8 @@ static int failed(struct events *s, int code, struct err *err)
 	if (l->failures == 1)
 		embedded_tell(s, "seal-waits", s->days.dir, err->text);
 	forget(l);
+	if (l->failures > IO_FAILURES)
+		rest(l);
 	if (!at_day || !(code == -EBADMSG || (code == -EIO && l->failures >= IO_FAILURES)))
 		return code;
 	l->failures = 0;
@@ -281,8 +390,15 @@ int seal_work(struct events *s, int64_t until, struct err *err)
 	struct seal *l = &s->seal;
 	struct err own;
 	err = err ? err : &own;
-	if (s->n_pending < 2 || embedded_now(s) < l->retry_at)
+	const int64_t now = embedded_now(s);
+	if (s->n_pending < 2 || now < l->retry_at) {
+		if (now - l->worked > KEPT) {
+			rest(l);
+			journal_rest(s->journal);
+		}
 		return 0;
+	}
+	l->worked = now;
 	int code = l->active ? 0 : begin(s, err);
 	for (unsigned i = 1; !code && l->active; i++) {
 		code = l->at < l->n ? step(s, err) : finish(s, err);

@@ -111,7 +111,7 @@ static void test_kept_and_sealed(void **state)
 	seal_all(&t);
 	check(&t);
 	assert_int_equal(t.s->pending[0]->n, 0);
-	/* 9000 = a full block and a small one, 100 of the day before */
+	/* 9000 = two blocks of one size, 100 of the day before */
 	assert_int_equal(events_embedded.counts(t.s).blocks, 3);
 	take(&t, 9100, 9200, FIXTURE_NOON, "web", false, 0);
 	events_embedded.close(t.s);
@@ -126,7 +126,7 @@ static void test_small_blocks_merge(void **state)
 	struct store t;
 	struct day *d;
 	const struct day_block *blocks;
-	size_t n;
+	size_t n, rows = 0;
 	struct err err;
 	start(&t, 10000);
 	for (uint64_t i = 0; i < 20; i++) {
@@ -136,8 +136,12 @@ static void test_small_blocks_merge(void **state)
 	check(&t);
 	assert_int_equal(embedded_day(t.s, day_of(FIXTURE_NOON), &d, &err), 0);
 	assert_int_equal(day_blocks(d, &blocks, &n, &err), 0);
-	assert_int_equal(n, 2);
-	assert_int_equal(blocks[0].rows + blocks[1].rows, 6000);
+	/* 10 of 300 each: 8 of them in one, 2 in another, and all packed 4 times at most */
+	assert_int_equal(n, 4);
+	for (size_t i = 0; i < n; i++)
+		rows += blocks[i].rows;
+	assert_int_equal(rows, 6000);
+	assert_int_equal(events_embedded.counts(t.s).blocks, 20);
 	stop(&t);
 }
 
@@ -193,13 +197,13 @@ static void test_known_in_one_append(void **state)
 static void test_known_without_a_time(void **state)
 {
 	static const struct {
-		int64_t later; /* s */
-		bool arrived, known;
+		int64_t later, since; /* s, from when it came first */
+		bool known;
 	} again[] = {
-		{ 3600, false, false },
-		{ 3600, true, true },
-		{ 43200 + 5, true, true },
-		{ 86400 + 5, true, false },
+		{ 3600, 3600, false }, /* it can't have come before */
+		{ 3600, 1, false },     { 3600, 0, true },          { 43200 + 5, -100, true },
+		{ 86400 * 3, 0, true }, { 86400 * 3, 3600, false }, { -3600, -3600, true }, /* the clock was set back */
+		{ -3600, 5, true },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(again); i++) {
 		struct store t;
@@ -211,7 +215,7 @@ static void test_known_without_a_time(void **state)
 		seal_all(&t);
 		fixture_event(&e, 0, FIXTURE_NOON, "web", true, 0);
 		e.row.time = FIXTURE_NOON + again[i].later * CLOCK_S;
-		e.row.arrived = again[i].arrived;
+		e.row.since = FIXTURE_NOON + again[i].since * CLOCK_S;
 		assert_int_equal(events_embedded.append(t.s, &e.row, 1, &verdict, &seq, NULL), 0);
 		assert_int_equal(verdict, again[i].known ? EVENT_KNOWN : EVENT_KEPT);
 		stop(&t);

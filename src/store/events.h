@@ -21,8 +21,9 @@ enum { EVENT_DATASET_MAX = 64, EVENT_ID_MAX = 128, EVENT_JSON_MAX = 1 << 20 };
 /* An event to be kept. Borrowed for the call. */
 struct event_row {
 	int64_t time; /* when it happened, µs since 1970 UTC: says which day it belongs to */
-	/* It has no time of its own, and this is when it came: sent again within a day it is known all the same. */
-	bool arrived;
+	/* It has no time of its own, `time` is when it came: the same event may have been kept under another, from this
+	 * one on. 0: only under `time`. */
+	int64_t since;
 	struct str
 	        dataset; /* event.dataset: what is stored together and let go together; 1 to EVENT_DATASET_MAX bytes */
 	struct str id; /* khien.id as it stands in json, escapes not undone; the same id in the same dataset at the same
@@ -38,21 +39,45 @@ enum event_term_kind {
 	TERM_WORD,      /* a word of any value: letters, digits and "_" in a row, cases alike */
 	TERM_SUBSTRING, /* stands anywhere in the field's value, or in any value; cases alike (ASCII) */
 	TERM_EQUAL,     /* is the field's value, cases alike (ASCII) */
+	TERM_TEST,      /* a value that a function says yes to */
 };
 
+/* Holds for an event when it holds for one of its values. */
 struct event_term {
 	enum event_term_kind kind;
-	bool negated;
-	struct str field; /* dotted name; empty: any field */
+	bool negated;     /* it holds for none of them */
+	struct str field; /* dotted name; empty: any of `fields`, or where there is none any field */
+	/* TERM_TEST: may be empty; else it stands, cases alike (ASCII), in each value that the test says yes to: so that
+	 * blocks without it are passed over. */
 	struct str text;
+	const struct str *fields; /* dotted names */
+	size_t n_fields;
+	/* A value is given without its JSON escapes, each different one of a block once. Called by two threads at once, so
+	 * that it may only read what belongs to arg; says the same each time. */
+	bool (*test)(void *arg, struct str value);
+	void *arg;
+};
+
+enum { EVENT_EXPR_TERMS = 512, EVENT_EXPR_DEPTH = 64 };
+
+enum event_expr_kind { EXPR_TERM, EXPR_AND, EXPR_OR, EXPR_NOT };
+
+/* A tree of terms. At most EVENT_EXPR_TERMS of them, one below another at most EVENT_EXPR_DEPTH times. */
+struct event_expr {
+	enum event_expr_kind kind;
+	struct event_term term;      /* EXPR_TERM */
+	const struct event_expr *of; /* the others: what they join; EXPR_NOT has one */
+	size_t n;                    /* none: EXPR_AND holds, EXPR_OR doesn't */
 };
 
 struct event_query {
 	int64_t from, to;           /* event time, µs: from <= t < to; to 0: no bound */
 	const struct str *datasets; /* any of these; none: all */
 	size_t n_datasets;
-	const struct event_term *terms; /* all must hold */
-	size_t n_terms;
+	const struct event_expr *where; /* must hold; NULL: all events */
+	/* Blocks whose filter says that it holds for none of their events are passed over; events aren't asked. May be NULL.
+	 * For who asks them himself, and knows of words that must stand in them. */
+	const struct event_expr *blocks;
 	bool oldest_first;         /* else the newest first */
 	uint64_t limit;            /* 0: all */
 	const atomic_bool *cancel; /* looked at between blocks; may be NULL */
@@ -66,6 +91,7 @@ struct event_found {
 	uint64_t events;          /* handed on or counted */
 	uint64_t blocks, skipped; /* blocks in the span; of those: passed over thanks to filters */
 	uint64_t damaged;         /* blocks that could not be read: events are missing from the answer */
+	uint64_t mending;         /* days set aside as damaged, and not yet read as far as they go: the same */
 	uint64_t bytes;           /* read from the disk */
 	uint64_t rows;            /* events in those blocks, and those not in a block yet: what was searched */
 };
@@ -73,6 +99,20 @@ struct event_found {
 /* Returns 0, or non-zero to stop, which ends the search well. Borrowed for the call. */
 typedef int event_sink(void *arg, const struct event_row *row);
 typedef int count_sink(void *arg, struct str value, uint64_t count);
+
+enum { EVENT_PICK_MAX = 256 };
+
+/* Some fields of an event that was found. Borrowed for the call. */
+struct event_picked {
+	int64_t time;
+	struct str dataset;
+	/* Of each field that was asked for, in that order: its values, without JSON escapes. */
+	const struct event_field {
+		const struct str *values;
+		size_t n;
+	} * fields;
+};
+typedef int pick_sink(void *arg, const struct event_picked *event);
 
 /* --- what there is --- */
 
@@ -152,6 +192,9 @@ struct events_kind {
 	/* Searching sees all that was taken, or with read_only all that was synced when it began. */
 	int (*find)(struct events *s, const struct event_query *q, event_sink *sink, void *arg,
 	            struct event_found *found, struct err *err);
+	/* The fields of what is found, at most EVENT_PICK_MAX, in no order: read where they lie, events aren't put together. */
+	int (*pick)(struct events *s, const struct event_query *q, const struct str *fields, size_t n, pick_sink *sink,
+	            void *arg, struct event_found *found, struct err *err);
 	/* How often each value of the field stands in the events of the query, most first. */
 	int (*count_by)(struct events *s, const struct event_query *q, struct str field, count_sink *sink, void *arg,
 	                struct event_found *found, struct err *err);

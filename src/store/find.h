@@ -1,5 +1,5 @@
 /*
- * Inside of finding (find*.c): the terms of a question made ready, and held against texts, JSON and blocks.
+ * Inside of finding (find*.c): a question made ready, and held against texts, JSON and blocks.
  *
  * A text is compared with its JSON escapes undone. Cases are alike in ASCII; other bytes are compared as they are. A
  * value that is a time (RFC 3339) is looked at only by who names its field: the filters of blocks don't have its words.
@@ -10,22 +10,23 @@
 #include "base/arena.h"
 #include "store/embedded.h"
 
-enum { FIND_TERMS_MAX = 64 };
-
 /* --- find_text.c: a term and texts --- */
 
 struct find_term {
 	enum event_term_kind kind;
 	bool negated;
-	struct str field;
+	const struct str *fields; /* any of these; none: any field */
+	size_t n_fields;
 	struct str text;      /* in lower case */
 	size_t rare[2];       /* two places in it whose bytes are seldom: they are looked for first */
 	bool begins, ends;    /* TERM_WORD: with a part of a word, beside which no other may stand */
 	const uint64_t *hash; /* of the words that a block's filter has if the term holds in it; none if negated */
 	size_t n_hash;
+	bool (*test)(void *arg, struct str value);
+	void *arg;
 };
 
-/* Borrows nothing but term->field. -ENOMEM when the arena is full. */
+/* Borrows nothing but the fields' names and arg. -ENOMEM when the arena is full. */
 int find_term_init(struct find_term *ret, const struct event_term *term, struct arena *arena);
 /* Whether the term holds for one value; `negated` is not looked at. */
 bool find_text(const struct find_term *t, struct str value);
@@ -52,14 +53,59 @@ struct find_room {
 int find_unescape(struct find_texts *texts, struct find_room *room, struct err *err);
 void find_room_free(struct find_room *room);
 
-/* --- find_json.c: all terms and one JSON object --- */
+/* --- find_where.c: the expression --- */
+
+/* Of an expression without NOT: the terms are negated instead. */
+struct find_node {
+	enum event_expr_kind kind;
+	uint32_t term;          /* EXPR_TERM: of where->terms */
+	struct find_node *kids; /* the cheap ones first */
+	size_t n_kids;
+	uint32_t cost;        /* of looking at a block, roughly */
+	bool filtered;        /* a block's filter may say no */
+	const uint64_t *hash; /* of the words that a block's filter has where it holds; of a kid that is a term, too */
+	size_t n_hash;
+};
+
+struct find_where {
+	struct find_term *terms;
+	size_t n_terms;
+	struct find_node root;
+	bool all; /* nothing is asked */
+};
+
+/* All is the arena's but what find_term_init() borrows. -E2BIG, -EINVAL: it can't be asked. */
+int find_where_init(struct find_where *ret, const struct event_expr *expr, struct arena *arena, struct err *err);
+
+/* Whether it may hold where has() says whether all of some words may be there. */
+typedef int find_has(void *arg, const uint64_t *hash, size_t n, bool *ret, struct err *err);
+int find_where_may(const struct find_where *w, find_has *has, void *arg, bool *ret, struct err *err);
+
+/* A bit for each term. */
+struct find_held {
+	uint64_t bits[EVENT_EXPR_TERMS / 64];
+};
+
+static inline bool find_has_term(const struct find_held *h, size_t i)
+{
+	return h->bits[i / 64] >> i % 64 & 1;
+}
+
+/* Whether it holds where those terms do, their negation not looked at. `maybe`: negated terms hold in any case. */
+bool find_where_holds(const struct find_where *w, const struct find_held *held, bool maybe);
+
+/* --- find_json.c: the expression and one JSON object --- */
 
 struct find_json {
-	const struct find_term *terms;
-	size_t n_terms;
-	struct str field; /* whose values are gathered; p NULL: none */
+	const struct find_where *where;
+	const struct str *fields; /* whose values are gathered */
+	size_t n_fields;
 
-	struct str *values; /* of the last object: the field's, valid until the next */
+	/* Of the last object, valid until the next: the fields' values in its order, and which field each is of. */
+	struct find_value {
+		struct str text;
+		uint32_t field;
+	} * values;
 	size_t n_values;
 
 	/* private */
@@ -68,31 +114,31 @@ struct find_json {
 		uint32_t parent;
 	} * keys;
 	size_t n_keys, cap_keys, cap_values;
-	uint64_t held; /* a bit for each term that holds for some value */
+	struct find_held held; /* the terms that hold for some value */
 	struct arena arena;
 	bool with_keys, failed;
 };
 
-/* Whether all terms hold. -ENOMEM. */
+/* Whether it holds. -ENOMEM. */
 int find_json(struct find_json *j, struct str json, bool *ret, struct err *err);
 void find_json_done(struct find_json *j);
 
-/* --- find_block.c: all terms and a block --- */
+/* --- find_block.c: the expression and a block --- */
+
+enum { FIND_ROWS = CHUNK_ROWS / 64 };
 
 struct find_block {
 	struct chunk *chunk; /* opened by the caller */
-	const struct find_term *terms;
-	size_t n_terms;
+	const struct find_where *where;
 
-	uint64_t rows[CHUNK_ROWS / 64]; /* a bit for each row that all terms hold for */
+	uint64_t rows[FIND_ROWS]; /* a bit for each row that it holds for */
 
 	/* private */
-	uint64_t one[CHUNK_ROWS / 64];
 	struct find_room room;
 };
 
 /*
- * Fills b->rows with the rows of first <= time <= last that all terms hold for. *n: how many they are. `times`: of all
+ * Fills b->rows with the rows of first <= time <= last that it holds for. *n: how many they are. `times`: of all
  * rows, or NULL: all rows lie in that span, which isn't looked at then. -EBADMSG: the block is damaged.
  */
 int find_block(struct find_block *b, const int64_t *times, int64_t first, int64_t last, uint32_t *n, struct err *err);
@@ -110,8 +156,7 @@ struct find_search {
 	const struct event_query *q;
 	int64_t first, last; /* the span: both are in it */
 	struct event_found *found;
-	struct find_term *terms;
-	size_t n_terms;
+	struct find_where where, blocks;
 	struct find_block block;
 	struct find_json json;
 	struct day *day; /* the one that is gone through */
@@ -126,8 +171,6 @@ struct find_search {
 		struct day_reader day;
 		struct find_search *search;
 	} reader;
-	uint64_t *hashes;
-	size_t n_hashes;
 };
 
 /* -EINVAL, -E2BIG: a question that can't be asked. find_search_done() in any case. */
@@ -135,7 +178,7 @@ int find_search_begin(struct find_search *s, struct events *store, const struct 
                       struct event_found *found, struct err *err);
 void find_search_done(struct find_search *s);
 
-/* The events that are not in a block and that all terms hold for, in no order. */
+/* The events that are not in a block and that it holds for, in no order. */
 int find_search_loose(struct find_search *s, int (*fn)(void *arg, uint64_t seq, const struct event_row *row), void *arg,
                       struct err *err);
 

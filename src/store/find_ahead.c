@@ -18,7 +18,7 @@ struct result {
 
 struct find_ahead {
 	struct find_search *search; /* the caller's */
-	struct find_search own;     /* the other thread's: terms are shared, the rest isn't */
+	struct find_search own;     /* the other thread's: the expression is shared, the rest isn't */
 	struct event_found found;   /* its costs */
 	const struct day_block *blocks;
 	size_t at, n; /* the block that was asked for last; all */
@@ -117,7 +117,7 @@ struct find_ahead *find_ahead_begin(struct find_search *s, int32_t day, const st
 	a->own = *s;
 	a->own.found = &a->found;
 	a->own.day = NULL;
-	a->own.block = (struct find_block){ .terms = s->terms, .n_terms = s->n_terms };
+	a->own.block = (struct find_block){ .where = &s->where };
 	a->blocks = blocks;
 	a->at = from;
 	a->n = n;

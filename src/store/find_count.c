@@ -79,7 +79,7 @@ static int add_loose(void *arg, uint64_t seq, const struct event_row *row)
 	const struct find_json *j = &c->search.json;
 	int r = 0;
 	for (size_t i = 0; !r && i < j->n_values; i++)
-		r = add(c, j->values[i], 1, c->err);
+		r = add(c, j->values[i].text, 1, c->err);
 	c->search.found->events += j->n_values > 0;
 	return r;
 }
@@ -171,7 +171,8 @@ int embedded_count_by(struct events *s, const struct event_query *q, struct str 
 	struct count c = { .field = field, .texts = { .max = TEXT_MAX }, .err = err };
 	const struct find_visit visit = { count_block, NULL, &c };
 	int r = find_search_begin(&c.search, s, q, found ? found : &own, err);
-	c.search.json.field = field;
+	c.search.json.fields = &c.field;
+	c.search.json.n_fields = 1;
 	r = r ? r : find_search_loose(&c.search, add_loose, &c, err);
 	r = r ? r : find_search_blocks(&c.search, &visit, err);
 	if (r >= 0)

@@ -43,11 +43,11 @@ static bool is_field(const struct find_json *j, uint32_t tag, struct str field)
 	return false;
 }
 
-static void gather(struct find_json *j, struct str text)
+static void gather(struct find_json *j, uint32_t field, struct str text)
 {
 	if (j->n_values == j->cap_values) {
 		size_t cap = j->cap_values ? j->cap_values * 2 : 8;
-		struct str *values = realloc(j->values, cap * sizeof(*values));
+		struct find_value *values = realloc(j->values, cap * sizeof(*values));
 		if (!values) {
 			j->failed = true;
 			return;
@@ -55,7 +55,21 @@ static void gather(struct find_json *j, struct str text)
 		j->values = values;
 		j->cap_values = cap;
 	}
-	j->values[j->n_values++] = text;
+	j->values[j->n_values++] = (struct find_value){ text, field };
+}
+
+static void hold(struct find_held *h, size_t i)
+{
+	h->bits[i / 64] |= 1ull << i % 64;
+}
+
+/* Whether the value is one of those that the term is about. */
+static bool concerns(const struct find_json *j, uint32_t tag, const struct find_term *t)
+{
+	for (size_t i = 0; i < t->n_fields; i++)
+		if (is_field(j, tag, t->fields[i]))
+			return true;
+	return !t->n_fields;
 }
 
 static void scalar(void *ctx, uint32_t tag, struct str text, enum json_type type)
@@ -66,47 +80,46 @@ static void scalar(void *ctx, uint32_t tag, struct str text, enum json_type type
 		j->failed = true;
 		return;
 	}
-	for (size_t i = 0; i < j->n_terms; i++) {
-		const struct find_term *t = &j->terms[i];
-		if (!(j->held >> i & 1) && (!t->field.n || is_field(j, tag, t->field)) && find_text(t, text))
-			j->held |= 1ull << i;
+	for (size_t i = 0; i < j->where->n_terms; i++) {
+		const struct find_term *t = &j->where->terms[i];
+		if (!find_has_term(&j->held, i) && concerns(j, tag, t) && find_text(t, text))
+			hold(&j->held, i);
 	}
-	if (j->field.p && is_field(j, tag, j->field))
-		gather(j, text);
+	for (size_t i = 0; i < j->n_fields; i++)
+		if (is_field(j, tag, j->fields[i]))
+			gather(j, (uint32_t)i, text);
 }
 
 /* Without escapes a value stands in JSON as it is: a text that isn't there is in no value. */
 static bool surely_not(const struct find_json *j, struct str json)
 {
+	struct find_held may = { { 0 } };
 	if (str_find(json, '\\') < json.n)
 		return false;
-	for (size_t i = 0; i < j->n_terms; i++)
-		if (!j->terms[i].negated && !find_anywhere(&j->terms[i], json))
-			return true;
-	return false;
+	for (size_t i = 0; i < j->where->n_terms; i++)
+		if (!j->where->terms[i].negated && find_anywhere(&j->where->terms[i], json))
+			hold(&may, i);
+	return !find_where_holds(j->where, &may, true);
 }
 
 int find_json(struct find_json *j, struct str json, bool *ret, struct err *err)
 {
 	static const struct json_visitor visitor = { member, scalar };
 	struct json_error error;
-	uint64_t negated = 0, all = j->n_terms == 64 ? UINT64_MAX : (1ull << j->n_terms) - 1;
 	j->n_keys = j->n_values = 0;
-	j->held = 0;
+	j->held = (struct find_held){ { 0 } };
 	j->failed = false;
 	*ret = false;
 	if (surely_not(j, json))
 		return 0;
-	j->with_keys = j->field.p;
+	j->with_keys = j->n_fields > 0;
 	arena_reset(&j->arena);
-	for (size_t i = 0; i < j->n_terms; i++) {
-		negated |= (uint64_t)j->terms[i].negated << i;
-		j->with_keys |= j->terms[i].field.n > 0;
-	}
+	for (size_t i = 0; i < j->where->n_terms; i++)
+		j->with_keys |= j->where->terms[i].n_fields > 0;
 	bool whole = json_walk(json_kernel(), json, 0, &visitor, j, &error);
 	if (j->failed)
 		return err_set(err, -ENOMEM, "search: %m");
-	*ret = whole && (j->held ^ negated) == all;
+	*ret = whole && find_where_holds(j->where, &j->held, false);
 	return 0;
 }
 

@@ -18,40 +18,19 @@ static bool wants_dataset(const struct event_query *q, struct str dataset)
 	return !q->n_datasets;
 }
 
-/* All words that a block must have for all terms to hold in it. */
-static int gather_hashes(struct find_search *s)
-{
-	size_t n = 0;
-	for (size_t i = 0; i < s->n_terms; i++)
-		n += s->terms[i].n_hash;
-	s->hashes = arena_alloc(&s->arena, (n + 1) * sizeof(*s->hashes));
-	if (!s->hashes)
-		return -ENOMEM;
-	for (size_t i = 0; i < s->n_terms; i++)
-		for (size_t k = 0; k < s->terms[i].n_hash; k++)
-			s->hashes[s->n_hashes++] = s->terms[i].hash[k];
-	return 0;
-}
-
 int find_search_begin(struct find_search *s, struct events *store, const struct event_query *q,
                       struct event_found *found, struct err *err)
 {
 	*found = (struct event_found){ 0 };
 	*s = (struct find_search){ .store = store, .q = q, .found = found };
-	if (q->n_terms > FIND_TERMS_MAX)
-		return err_set(err, -E2BIG, "a search has at most %d terms", FIND_TERMS_MAX);
 	s->first = q->from;
 	s->last = q->to ? q->to - 1 : INT64_MAX;
-	s->terms = arena_alloc(&s->arena, (q->n_terms + 1) * sizeof(*s->terms));
-	int r = s->terms ? 0 : -ENOMEM;
-	for (; !r && s->n_terms < q->n_terms; s->n_terms++)
-		r = find_term_init(&s->terms[s->n_terms], &q->terms[s->n_terms], &s->arena);
-	r = r ? r : gather_hashes(s);
+	int r = find_where_init(&s->where, q->where, &s->arena, err);
+	r = r ? r : find_where_init(&s->blocks, q->blocks, &s->arena, err);
 	if (r)
-		return err_set(err, r, "search: %m");
+		return r;
 	s->block.chunk = embedded_chunk(store);
-	s->block.terms = s->json.terms = s->terms;
-	s->block.n_terms = s->json.n_terms = s->n_terms;
+	s->block.where = s->json.where = &s->where;
 	return 0;
 }
 
@@ -77,8 +56,8 @@ static int try_loose(void *arg, uint64_t seq, const struct event_row *row)
 	if (row->time < s->first || row->time > s->last || !wants_dataset(s->q, row->dataset))
 		return 0;
 	s->found->rows++;
-	/* A count needs the values, too. */
-	int r = s->n_terms || s->json.field.p ? find_json(&s->json, row->json, &holds, l->err) : 0;
+	/* Fields are asked for where there is no condition, too. */
+	int r = !s->where.all || s->json.n_fields ? find_json(&s->json, row->json, &holds, l->err) : 0;
 	return r || !holds ? r : l->fn(l->arg, seq, row);
 }
 
@@ -138,11 +117,25 @@ static int search_rows(struct find_search *s, const struct day_block *block, int
 	return r;
 }
 
+struct filter {
+	struct day *day;
+	const struct day_block *block;
+};
+
+static int filter_has(void *arg, const uint64_t *hash, size_t n, bool *ret, struct err *err)
+{
+	const struct filter *f = arg;
+	return day_may_have(f->day, f->block, hash, n, ret, err);
+}
+
 int find_search_rows_alone(struct find_search *s, const struct day_block *block, int64_t first, int64_t last,
                            const int64_t **times, uint32_t *n, struct err *err)
 {
-	bool may = true;
-	int r = s->n_hashes ? day_may_have(s->day, block, s->hashes, s->n_hashes, &may, err) : 0;
+	struct filter filter = { s->day, block };
+	bool may;
+	int r = find_where_may(&s->where, filter_has, &filter, &may, err);
+	if (!r && may)
+		r = find_where_may(&s->blocks, filter_has, &filter, &may, err);
 	*n = 0;
 	s->found->skipped += !may;
 	if (!r && may)
@@ -226,7 +219,7 @@ static int visit_blocks(struct find_search *s, int32_t day, const struct day_blo
 			s->q->progress(s->q->progress_arg, s->done + s->at * PROGRESS_PER_DAY / n, s->whole);
 		if (is_cancelled(s))
 			return 1;
-		if (!s->ahead && s->n_terms && s->opened >= ALONE_AT_FIRST && n - s->at >= WORTH_AHEAD)
+		if (!s->ahead && !s->where.all && s->opened >= ALONE_AT_FIRST && n - s->at >= WORTH_AHEAD)
 			s->ahead = find_ahead_begin(s, day, blocks, s->at, n);
 		r = visit->block(visit->arg, &blocks[s->at], err);
 	}
@@ -261,6 +254,7 @@ int find_search_blocks(struct find_search *s, const struct find_visit *visit, st
 	int r = embedded_days(s->store, s->q->from, s->q->to, &days, &n, err);
 	if (r)
 		return r;
+	s->found->mending = embedded_mending(s->store, s->q->from, s->q->to);
 	s->whole = n * PROGRESS_PER_DAY;
 	for (size_t i = 0; !r && i < n; i++, s->done += PROGRESS_PER_DAY)
 		r = is_cancelled(s) ? 1 : visit_day(s, days[s->q->oldest_first ? n - 1 - i : i], visit, err);

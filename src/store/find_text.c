@@ -87,7 +87,7 @@ static bool is_time(struct str s)
 static bool may_be_time(const struct find_term *t)
 {
 	size_t dots = 0;
-	if (!t->field.n)
+	if (!t->n_fields)
 		return false; /* then times are passed over */
 	if (t->kind == TERM_EQUAL)
 		return is_time(t->text);
@@ -109,7 +109,7 @@ static int choose_words(struct find_term *t, struct arena *arena)
 	size_t at = 0;
 	if (t->negated || may_be_time(t))
 		return 0;
-	if (t->kind == TERM_SUBSTRING) {
+	if (t->kind == TERM_SUBSTRING || t->kind == TERM_TEST) {
 		while (text.n && in_word(text.p[0]))
 			text = str_sub(text, 1, text.n);
 		while (text.n && in_word(text.p[text.n - 1]))
@@ -124,6 +124,21 @@ static int choose_words(struct find_term *t, struct arena *arena)
 	return 0;
 }
 
+static int take_fields(struct find_term *t, const struct event_term *term, struct arena *arena)
+{
+	t->fields = term->fields;
+	t->n_fields = term->n_fields;
+	if (!term->field.n)
+		return 0;
+	struct str *own = arena_alloc(arena, sizeof(*own));
+	if (!own)
+		return -ENOMEM;
+	*own = term->field;
+	t->fields = own;
+	t->n_fields = 1;
+	return 0;
+}
+
 int find_term_init(struct find_term *ret, const struct event_term *term, struct arena *arena)
 {
 	struct str text = arena_copy(arena, term->text.p ? term->text : STR(""));
@@ -132,7 +147,11 @@ int find_term_init(struct find_term *ret, const struct event_term *term, struct 
 	char *p = (char *)text.p; /* the arena's, and only ours so far */
 	for (size_t i = 0; i < text.n; i++)
 		p[i] = (char)fold(p[i]);
-	struct find_term t = { .kind = term->kind, .negated = term->negated, .field = term->field, .text = text };
+	struct find_term t = {
+		.kind = term->kind, .negated = term->negated, .text = text, .test = term->test, .arg = term->arg
+	};
+	if (take_fields(&t, term, arena))
+		return -ENOMEM;
 	if (t.kind == TERM_WORD && text.n) {
 		t.begins = in_word(text.p[0]);
 		t.ends = in_word(text.p[text.n - 1]);
@@ -249,6 +268,8 @@ static bool bounded(const struct find_term *t, struct str value, size_t at)
 static bool holds(const struct find_term *t, struct str value)
 {
 	struct scan s;
+	if (t->kind == TERM_TEST)
+		return t->test(t->arg, value);
 	if (t->kind == TERM_EQUAL)
 		return value.n == t->text.n && stands_at(t, value.p);
 	scan_begin(&s, t, value);
@@ -260,7 +281,7 @@ static bool holds(const struct find_term *t, struct str value)
 
 bool find_text(const struct find_term *t, struct str value)
 {
-	return holds(t, value) && (t->field.n || !is_time(value));
+	return holds(t, value) && (t->n_fields || !is_time(value));
 }
 
 bool find_anywhere(const struct find_term *t, struct str in)
@@ -300,7 +321,7 @@ uint32_t find_texts(const struct find_term *t, const struct find_texts *texts, u
 	uint32_t n = 0;
 	if (!texts->n)
 		return 0;
-	if (t->kind == TERM_EQUAL || !t->text.n) {
+	if (t->kind == TERM_EQUAL || t->kind == TERM_TEST || !t->text.n) {
 		for (uint32_t i = 0; i < texts->n; i++)
 			if (find_text(t, text_of(texts, i)))
 				n += hit[i] = 1;
@@ -319,7 +340,7 @@ uint32_t find_texts(const struct find_term *t, const struct find_texts *texts, u
 			continue;
 		}
 		s.at = texts->ends[i];
-		if (!t->field.n && is_time(text))
+		if (!t->n_fields && is_time(text))
 			continue;
 		n += hit[i] = 1;
 	}

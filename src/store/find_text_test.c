@@ -201,10 +201,16 @@ static bool json_holds(struct find_json *j, const char *json)
 static void terms_over_json(void **state)
 {
 	struct fixture f = { 0 };
-	struct find_term terms[] = { term(&f, TERM_EQUAL, "host.name", "pc7"), term(&f, TERM_WORD, "", "sshd"),
-		                     term(&f, TERM_SUBSTRING, "user.id", "x") };
-	terms[2].negated = true;
-	struct find_json j = { .terms = terms, .n_terms = 3, .field = STR("tag") };
+	const struct event_expr terms[] = {
+		{ .term = { .kind = TERM_EQUAL, .field = STR("host.name"), .text = STR("pc7") } },
+		{ .term = { .kind = TERM_WORD, .text = STR("sshd") } },
+		{ .term = { .kind = TERM_SUBSTRING, .negated = true, .field = STR("user.id"), .text = STR("x") } },
+	};
+	const struct event_expr all = { .kind = EXPR_AND, .of = terms, .n = 3 };
+	const struct str tag = STR("tag");
+	struct find_where where;
+	assert_int_equal(find_where_init(&where, &all, &f.arena, NULL), 0);
+	struct find_json j = { .where = &where, .fields = &tag, .n_fields = 1 };
 	assert_true(json_holds(&j, "{\"host\":{\"name\":\"PC7\"},\"m\":\"sshd: no\"}"));
 	assert_true(json_holds(&j, "{\"host.name\":\"pc7\",\"m\":[1,{\"a\":\"\\u0073shd\"}]}"));
 	assert_false(json_holds(&j, "{\"xhost.name\":\"pc7\",\"m\":\"sshd\"}"));
@@ -216,7 +222,7 @@ static void terms_over_json(void **state)
 	assert_true(json_holds(
 	        &j, "{\"host\":{\"name\":[\"q\",\"pc7\"]},\"tag\":[\"a\",{\"n\":1},\"\\n\"],\"m\":\"sshd\"}"));
 	assert_int_equal(j.n_values, 2);
-	assert_true(str_eq(j.values[0], STR("a")) && str_eq(j.values[1], STR("\n")));
+	assert_true(str_eq(j.values[0].text, STR("a")) && str_eq(j.values[1].text, STR("\n")));
 	find_json_done(&j);
 	arena_free(&f.arena);
 }

@@ -164,6 +164,7 @@ int journal_open(struct journal **ret, const struct journal_config *config, stru
 	j->config = *config;
 	j->dir_fd = j->old.fd = -1;
 	j->unsynced.max = UNSYNCED_MAX + JOURNAL_APPEND + FRAME_MAX;
+	j->recent.max = RECENT_MAX;
 	int code = open_folder(j, err);
 	if (!code)
 		code = open_segments(j, err);
@@ -198,6 +199,7 @@ void journal_close(struct journal *j)
 	free(j->segments);
 	free(j->window);
 	buf_free(&j->unsynced);
+	buf_free(&j->recent);
 	free(j);
 }
 

@@ -2,7 +2,7 @@
  * The journal: events on their way into a day. What is acknowledged stands here first.
  *
  * A folder of segments, NNNNNNNNNNNNNNNN.log by the number of their first event (numbers begin at 1). A segment is a
- * head and frames; a frame is up to 1 MB of rows that were appended together, with a length and a checksum (XXH64, with
+ * head and frames; a frame is up to 1 MB of rows that were appended together, with a length and a checksum (XXH3, with
  * a seed of the segment's own, so that bytes within an event can't pass for a frame), and lies at a multiple of 8
  * bytes. A frame that is cut off at the end of the newest segment was never acknowledged and is dropped; damage
  * elsewhere costs the frames that it hit, which is counted and told, and reading goes on at the next whole frame. What
@@ -47,6 +47,29 @@ int journal_replay(struct journal *j, journal_fn *fn, void *arg, struct err *err
 /* One event, read again into `to`, from where it is borrowed. */
 int journal_row(struct journal *j, uint64_t segment, uint32_t at, struct buf *to, struct event_row *ret,
                 struct err *err);
+
+/*
+ * A whole segment in memory: as it was appended, when that was just now, else read and summed at once. Empty: all zero.
+ * What journal_load() gives is good until the next one, or journal_unload().
+ */
+struct journal_rows {
+	struct buf bytes; /* its frames */
+	struct journal_gap {
+		uint32_t from, to;
+	} * gaps; /* where no whole frame stands, in order */
+	size_t n_gaps, cap_gaps;
+};
+/* -EIO: some of it can't be read; with `forgive` that is a gap. */
+int journal_load(struct journal *j, uint64_t segment, bool forgive, struct journal_rows *ret, struct err *err);
+void journal_unload(struct journal_rows *rows);
+/* What was appended is not kept in memory for that, until the next segment. */
+void journal_rest(struct journal *j);
+/* The gap that the row's place is in, or NULL: it can be read. */
+const struct journal_gap *journal_gap(const struct journal_rows *rows, uint32_t at);
+/* The row at a place that journal_fn was told, and that is in no gap; borrowed. False: no row begins there. */
+bool journal_loaded(const struct journal_rows *rows, uint32_t at, struct event_row *ret);
+/* What will be asked for soon is fetched meanwhile: rows that belong together lie far apart. */
+void journal_fetch(const struct journal_rows *rows, uint32_t at, uint32_t size);
 
 /*
  * Rows whose verdict is EVENT_KNOWN are left out, but take a number. *seq: of the first row; at[i]: the place of row i

@@ -35,6 +35,7 @@ _Static_assert(sizeof(struct journal_frame) == 32, "on the disk");
 _Static_assert(sizeof(struct journal_item) == 24, "on the disk");
 
 enum {
+	JOURNAL_VERSION = 2,
 	HEAD_SECOND = 4096,
 	FRAMES_AT = 8192,
 	FRAME_FULL = 1 << 20, /* a frame takes no further row from here on */
@@ -42,6 +43,7 @@ enum {
 	FRAME_MAX = FRAME_FULL + ITEM_MAX,
 	JOURNAL_NAME = 32,
 	UNSYNCED_MAX = 16 << 20, /* more than this is synced unasked */
+	RECENT_MAX = JOURNAL_SEGMENT + (4 << 20),
 	SEGMENT_MAX = FRAMES_AT + JOURNAL_SEGMENT + JOURNAL_APPEND,
 };
 
@@ -64,10 +66,13 @@ struct journal {
 	struct buf unsynced;
 	uint64_t unsynced_seq;
 	uint32_t synced;
-	bool read;    /* by journal_read: the end of the newest segment is known */
-	bool broken;  /* a sync failed, and what was unsynced isn't written anew yet */
-	bool dirty;   /* half a frame may stand behind the end of the newest segment */
-	char *window; /* what is being read of a segment */
+	/* All frames of a segment, for journal_load(). */
+	struct buf recent;
+	uint64_t recent_of; /* 0: of none */
+	bool read;          /* by journal_read: the end of the newest segment is known */
+	bool broken;        /* a sync failed, and what was unsynced isn't written anew yet */
+	bool dirty;         /* half a frame may stand behind the end of the newest segment */
+	char *window;       /* what is being read of a segment */
 };
 
 static inline uint32_t journal_pad(uint32_t n)

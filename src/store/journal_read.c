@@ -7,9 +7,11 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#define XXH_INLINE_ALL
 #include <xxhash.h>
 
-enum { WINDOW = 4 << 20 };
+/* What is read at once is still in the cache when it is looked at; a frame may take more. */
+enum { WINDOW = 4 << 20, AT_ONCE = 256 << 10 };
 
 _Static_assert((int)WINDOW >= (int)FRAME_MAX + (int)sizeof(struct journal_frame) + 8, "a frame fits");
 
@@ -29,10 +31,13 @@ static const char *window_at(struct window *w, uint64_t at, size_t n)
 		return NULL;
 	if (at >= w->at && at + n <= w->at + w->n)
 		return w->p + (at - w->at);
+	const bool inside = at >= w->at && at - w->at < w->n;
+	w->n = inside ? w->n - (size_t)(at - w->at) : 0;
+	memmove(w->p, w->p + (inside ? at - w->at : 0), w->n);
 	w->at = at;
-	w->n = 0;
+	const size_t want = n < AT_ONCE ? AT_ONCE : n;
 	while (w->n < n) {
-		ssize_t got = pread(w->fd, w->p + w->n, WINDOW - w->n, (off_t)(at + w->n));
+		ssize_t got = pread(w->fd, w->p + w->n, want - w->n, (off_t)(at + w->n));
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got < 0)
@@ -47,7 +52,7 @@ static const char *window_at(struct window *w, uint64_t at, size_t n)
 uint64_t journal_sum(const struct journal_frame *frame, uint64_t seed, uint32_t at)
 {
 	size_t from = offsetof(struct journal_frame, seq);
-	return XXH64((const char *)frame + from, sizeof(*frame) - from + frame->size, seed + at);
+	return XXH3_64bits_withSeed((const char *)frame + from, sizeof(*frame) - from + frame->size, seed + at);
 }
 
 /* The frame at `at`, whole, or NULL. The window is aligned as frames are. */
@@ -230,6 +235,137 @@ int journal_row(struct journal *j, uint64_t segment, uint32_t at, struct buf *to
 	return err_set(err, code, "read '%s/%016" PRIu64 ".log' at %u: %m", j->dir, segment, at);
 }
 
+/* --- a whole segment --- */
+
+/* n bytes of a file from a page on; what can't be read stays zero, page by page, where that is forgiven. */
+static int read_file(int fd, uint32_t from, char *to, size_t n, bool forgive)
+{
+	enum { PAGE = 4096 };
+	for (size_t at = 0; at < n;) {
+		ssize_t got = pread(fd, to + at, n - at, (off_t)(from + at));
+		if (got > 0) {
+			at += (size_t)got;
+			continue;
+		}
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0 && !forgive)
+			return -errno;
+		const size_t next = got ? (at | (PAGE - 1)) + 1 : n; /* it ends here, or a bad sector */
+		memset(to + at, 0, (next < n ? next : n) - at);
+		at = next;
+	}
+	return 0;
+}
+
+static int add_gap(struct journal_rows *r, uint64_t from, uint64_t to)
+{
+	if (r->n_gaps == r->cap_gaps) {
+		size_t cap = r->cap_gaps ? 2 * r->cap_gaps : 8;
+		struct journal_gap *more = realloc(r->gaps, cap * sizeof(*more));
+		if (!more)
+			return -ENOMEM;
+		r->gaps = more;
+		r->cap_gaps = cap;
+	}
+	r->gaps[r->n_gaps++] = (struct journal_gap){ (uint32_t)from, (uint32_t)to };
+	return 0;
+}
+
+/* Looks for what stands between whole frames. */
+static int find_gaps(const struct segment *s, struct journal_rows *rows)
+{
+	struct window w = {
+		.fd = -1, .p = rows->bytes.p, .at = FRAMES_AT, .n = rows->bytes.n, .size = FRAMES_AT + rows->bytes.n
+	};
+	uint64_t least = s->number;
+	int code = 0;
+	for (uint64_t at = FRAMES_AT; !code && at < w.size;) {
+		const struct journal_frame *f = frame_at(&w, s, at, least);
+		if (f) {
+			least = f->seq + f->count;
+			at += sizeof(*f) + journal_pad(f->size);
+			continue;
+		}
+		uint64_t next = next_frame(&w, s, at, least);
+		next = next ? next : w.size;
+		code = add_gap(rows, at, next);
+		at = next;
+	}
+	return code;
+}
+
+int journal_load(struct journal *j, uint64_t segment, bool forgive, struct journal_rows *ret, struct err *err)
+{
+	const struct segment *s = journal_find(j, segment);
+	const size_t n = s ? s->end - FRAMES_AT : 0;
+	ret->n_gaps = 0;
+	ret->bytes.n = 0;
+	if (s && j->recent_of == segment && j->recent.n == n) {
+		const struct buf spare = ret->bytes;
+		ret->bytes = j->recent;
+		j->recent = spare;
+		j->recent.max = RECENT_MAX;
+		j->recent_of = 0;
+		return 0;
+	}
+	ret->bytes.max = SEGMENT_MAX;
+	int code = s ? 0 : -ENOENT;
+	if (!code && !buf_room(&ret->bytes, n + 1)) {
+		ret->bytes.failed = false;
+		code = -ENOMEM;
+	}
+	if (!code)
+		code = read_file(s->fd, FRAMES_AT, ret->bytes.p, n, forgive);
+	ret->bytes.n = code ? 0 : n;
+	if (!code)
+		code = find_gaps(s, ret);
+	return code ? err_set(err, code, "read '%s/%016" PRIu64 ".log': %m", j->dir, segment) : 0;
+}
+
+void journal_unload(struct journal_rows *rows)
+{
+	buf_free(&rows->bytes);
+	free(rows->gaps);
+	*rows = (struct journal_rows){ 0 };
+}
+
+void journal_rest(struct journal *j)
+{
+	buf_free(&j->recent);
+	j->recent = (struct buf){ .max = RECENT_MAX };
+	j->recent_of = 0;
+}
+
+const struct journal_gap *journal_gap(const struct journal_rows *rows, uint32_t at)
+{
+	size_t from = 0, to = rows->n_gaps;
+	while (from < to) {
+		size_t middle = (from + to) / 2;
+		if (rows->gaps[middle].to <= at)
+			from = middle + 1;
+		else
+			to = middle;
+	}
+	return from < rows->n_gaps && rows->gaps[from].from <= at ? &rows->gaps[from] : NULL;
+}
+
+bool journal_loaded(const struct journal_rows *rows, uint32_t at, struct event_row *ret)
+{
+	const size_t from = at - FRAMES_AT;
+	uint32_t number;
+	return at >= FRAMES_AT && from < rows->bytes.n &&
+	       item_read(rows->bytes.p + from, rows->bytes.n - from, &number, ret);
+}
+
+void journal_fetch(const struct journal_rows *rows, uint32_t at, uint32_t size)
+{
+	enum { LINE = 64, MOST = 2048 };
+	const size_t from = at - FRAMES_AT, n = size < MOST ? size : MOST;
+	for (size_t k = from; k < from + n && k < rows->bytes.n; k += LINE)
+		__builtin_prefetch(rows->bytes.p + k);
+}
+
 static bool head_is(const struct journal_head *h)
 {
 	return !memcmp(h->magic, "khien journal\n\0", sizeof(h->magic)) &&
@@ -245,7 +381,7 @@ int journal_open_segment(struct journal *j, const char *name, int flags, struct 
 	for (off_t at = 0; at <= HEAD_SECOND; at += HEAD_SECOND) {
 		if (pread(fd, &h, sizeof(h), at) != (ssize_t)sizeof(h) || !head_is(&h))
 			continue;
-		if (h.version != 1 || h.order != 0x01020304) {
+		if (h.version != JOURNAL_VERSION || h.order != 0x01020304) {
 			close(fd);
 			return err_set(err, -EPROTO, "'%s/%s' was made by another khien: version %u", j->dir, name,
 			               h.version);

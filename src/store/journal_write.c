@@ -46,7 +46,7 @@ int journal_cut(struct journal *j)
 
 static int write_head(struct segment *s)
 {
-	struct journal_head h = { .order = 0x01020304, .version = 1, .number = s->number };
+	struct journal_head h = { .order = 0x01020304, .version = JOURNAL_VERSION, .number = s->number };
 	if (getrandom(&h.seed, sizeof(h.seed), 0) != (ssize_t)sizeof(h.seed))
 		return -EIO;
 	memcpy(h.magic, "khien journal\n\0", sizeof(h.magic));
@@ -167,6 +167,20 @@ static size_t put_frames(char *to, uint32_t base, uint64_t seq, const struct eve
 	return (size_t)(p - to);
 }
 
+static void keep(struct journal *j, const struct segment *s, struct str frames)
+{
+	if (s->end == FRAMES_AT) {
+		j->recent.n = 0;
+		j->recent_of = s->number;
+	}
+	if (j->recent_of != s->number || j->recent.n != s->end - FRAMES_AT)
+		return;
+	buf_add(&j->recent, frames);
+	if (j->recent.failed) /* it is big, or memory is short: then it is read */
+		j->recent_of = 0;
+	j->recent.failed = false;
+}
+
 int journal_append(struct journal *j, const struct event_row *rows, size_t n, const uint8_t *verdict, uint32_t *at,
                    uint64_t *seq, struct err *err)
 {
@@ -202,6 +216,7 @@ int journal_append(struct journal *j, const struct event_row *rows, size_t n, co
 		j->unsynced_seq = j->next;
 	j->unsynced.n += size;
 	j->bytes += size;
+	keep(j, s, (struct str){ to, size });
 	s->end += (uint32_t)size;
 	*seq = j->next;
 	j->next += n;
@@ -244,6 +259,7 @@ static int write_anew(struct journal *j)
 		}
 	}
 	j->moves++;
+	j->recent_of = 0;
 	return 0;
 }
 

@@ -42,7 +42,7 @@ static void let_loose(struct events *s, int32_t day)
 		s->mend.looked = false; /* it goes on from where it came to, if there is still something */
 	}
 	seal_abort(s);
-	known_flush(s->known);
+	known_drop(s->known, day);
 }
 
 static void drop_day(struct events *s, int32_t day, struct event_retention *ret)

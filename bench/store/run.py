@@ -59,6 +59,8 @@ class Bench:
         self.check(found + "substring_10m_s", self.facts[prefix + "substring"])
         self.check(found + "newest_100_s", 100)
         self.check(found + "count_by_host_s", self.facts[prefix + "events"])
+        if not prefix:
+            self.check(found + "hunt_count_by_host_s", self.facts["events"])
 
 
 def unpack(to):

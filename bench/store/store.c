@@ -144,7 +144,7 @@ static double ask_once(struct events *s, const struct question *q, uint64_t *ans
 /* The first time from the disk and with a store just opened; then the middle of some. */
 static void ask(const char *dir, const struct question *q)
 {
-	double times[ROUNDS];
+	double times[ROUNDS], busy[ROUNDS];
 	char name[64];
 	uint64_t answer, first;
 	forget_files(dir);
@@ -153,12 +153,16 @@ static void ask(const char *dir, const struct question *q)
 	ask_once(s, q, &first);
 	double cold = seconds() - begin;
 	for (int i = 0; i < ROUNDS; i++) {
+		double used = cpu_seconds();
 		times[i] = ask_once(s, q, &answer);
+		busy[i] = cpu_seconds() - used;
 		if (answer != first)
 			die("%s: %llu, and then %llu", q->name, (unsigned long long)first, (unsigned long long)answer);
 	}
 	kind->close(s);
 	figure("", q->name, median(times, ROUNDS), "s");
+	snprintf(name, sizeof(name), "%s_cpu", q->name);
+	figure("", name, median(busy, ROUNDS), "s");
 	snprintf(name, sizeof(name), "%s_opened_cold", q->name);
 	figure("", name, cold, "s");
 	snprintf(name, sizeof(name), "found_%s", q->name);
@@ -167,20 +171,24 @@ static void ask(const char *dir, const struct question *q)
 
 static void ask_all(const char *dir)
 {
-	static const struct event_term rare = { .kind = TERM_WORD,
-		                                .text = { GENERATE_RARE, sizeof(GENERATE_RARE) - 1 } };
-	static const struct event_term common = { .kind = TERM_WORD, .text = { FEED_COMMON, sizeof(FEED_COMMON) - 1 } };
-	static const struct event_term part = { .kind = TERM_SUBSTRING,
-		                                .field = { "event.original", 14 },
-		                                .text = { FEED_SUBSTRING, sizeof(FEED_SUBSTRING) - 1 } };
+	static const struct event_expr rare = { .term.kind = TERM_WORD,
+		                                .term.text = { GENERATE_RARE, sizeof(GENERATE_RARE) - 1 } };
+	static const struct event_expr common = { .term.kind = TERM_WORD,
+		                                  .term.text = { FEED_COMMON, sizeof(FEED_COMMON) - 1 } };
+	static const struct event_expr part = { .term.kind = TERM_SUBSTRING,
+		                                .term.field = { "event.original", 14 },
+		                                .term.text = { FEED_SUBSTRING, sizeof(FEED_SUBSTRING) - 1 } };
 	const struct question questions[] = {
-		{ "rare_token_s", { .terms = &rare, .n_terms = 1 }, false },
-		{ "newest_100_s", { .terms = &common, .n_terms = 1, .limit = 100 }, false },
-		{ "substring_10m_s", { .terms = &part, .n_terms = 1 }, false },
+		{ "rare_token_s", { .where = &rare }, false },
+		{ "newest_100_s", { .where = &common, .limit = 100 }, false },
+		{ "substring_10m_s", { .where = &part }, false },
 		{ "count_by_host_s", { .limit = 0 }, true },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(questions); i++)
 		ask(dir, &questions[i]);
+	struct events *s = open_store(dir, true);
+	ask_hunts(s);
+	kind->close(s);
 	figure("", "ask_rss_mb", peak_mb(), "MB");
 }
 

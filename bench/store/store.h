@@ -10,6 +10,10 @@ void rows_ask(const char *dir);
 /* What memory, zstd and the disk do with the same bytes. */
 void limits(const char *dir, struct feed *feed);
 
+struct events;
+/* Hunts over a store that is open. */
+void ask_hunts(struct events *s);
+
 void forget_files(const char *dir);
 
 #endif

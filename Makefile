@@ -1,7 +1,7 @@
 # make run and make test are the two commands to know; the others are for work on khien itself.
 # Each installs what is missing first (tools/deps), so a fresh Debian needs nothing but make.
 .POSIX:
-.PHONY: all run build test check fuzz bench-match bench-store bench-hub soak deb test-deb clean help
+.PHONY: all run build test check fuzz bench-intel bench-match bench-store bench-hub bench-post soak deb test-deb clean help
 
 all: build
 
@@ -30,6 +30,10 @@ fuzz:
 	@tools/fuzz $${FUZZ_SECONDS:-300}
 
 # Events a second, over the rules and events in KHIEN_DATA.
+bench-intel: build
+	@ninja -C build --quiet bench/intel/bench-intel
+	@/usr/bin/python3 bench/intel/run.py build/bench/intel/bench-intel build/khien
+
 bench-match: build
 	@ninja -C build --quiet bench/match/bench-match
 	@/usr/bin/python3 bench/match/run.py build/bench/match/bench-match build/khien
@@ -40,6 +44,9 @@ bench-store: build
 	@/usr/bin/python3 bench/store/run.py build/bench/store/bench-store $(EVENTS)
 
 # The whole hub on one core, over the rules in KHIEN_DATA.
+bench-post: build
+	@/usr/bin/python3 bench/post/run.py build/khien
+
 bench-hub: build
 	@ninja -C build --quiet bench/store/bench-events
 	@/usr/bin/python3 bench/hub/run.py build/khien build/bench/store/bench-events
@@ -71,8 +78,10 @@ help:
 	@echo 'make build        leaves the program at build/khien'
 	@echo 'make check        format, rooms, lengths, clang-tidy'
 	@echo 'make fuzz         every fuzz target, FUZZ_SECONDS each (300)'
+	@echo 'make bench-intel  what looking up known-bad values costs'
 	@echo 'make bench-match  how fast, on the data in KHIEN_DATA'
 	@echo 'make bench-store  how small and fast events are kept, EVENTS of them'
+	@echo 'make bench-post   what a post costs, beside rsyslog'
 	@echo 'make bench-hub    how many events a second the hub takes'
 	@echo 'make soak         kills and power cuts: is everything acknowledged still there?'
 	@echo 'make deb          build/khien_VERSION_ARCH.deb'

@@ -7,6 +7,7 @@
  *   intake/  raw bytes -> events: framer, one file per log format, reading of plain, gzip and zstd files
  *   rule/    Sigma text -> struct ruleset: parser, modifiers, conditions, mapping, filters, correlations
  *   match/   events x rules -> matches: prefilter, exact check, correlation windows; the cache of compiled rules
+ *   intel/   known-bad values: lists, STIX and MISP -> feeds -> one set; events looked up in it
  *   alert/   matches -> alerts: those of one rule, host, user and address count as one
  *   collect/ logs as they are written, for whoever takes them:
  *     sources.c      which there are
@@ -18,6 +19,22 @@
  *       net_stream.c             TCP and TLS: connections and their bounds
  *       tls.c                    one TLS session
  *     inlet.c        batches to their taker; what waits for room
+ *   post/    from this machine to its hub:
+ *     post.c         what is put: bundled, compressed, into the spool (os/spool.c)
+ *     uplink.c       from the spool to a hub; hubs.c: to which, and when
+ *     orders.c       orders fetched, done, reported; the certificate renewed
+ *     identity.c     its key, its certificate, whom it trusts; enrol.c: how it comes by them
+ *     client.c       one request at a time: dial.c connects, http.c speaks, answer.c reads
+ *   hunt/    the language of hunts
+ *     lex.c, parse.c, stage.c  text -> struct hunt
+ *     print.c        and back
+ *     fields.c       short names of fields
+ *     bound.c        numbers, times, addresses
+ *     where.c        what the store is asked
+ *       test.c                   what one value is asked
+ *     flow.c         from commands to steps; rows.c, group.c: the steps
+ *     run.c          a store's events through them; pluck.c: fields of an event
+ *     sigma.c        a hunt as a Sigma rule
  *   pki/     certificates
  *     ca.c           the CA: made, signs
  *     request.c      what it signs at all
@@ -51,11 +68,29 @@
  *       hub_backup.c             hub backup, restore; hub_files.c, hub_manifest.c: their files
  *       hub_export.c             hub export; hub_import.c: hub import
  *       hub_status.c             hub status
+ *       hub_invite.c             hub token --post
+ *       hub_posts_job.c          hub posts
+ *       hub_posts.c              posts in the keeper: enrolment, reports; hub_orders.c: orders
+ *       hub_posts_front.c        posts in the front
  *       hub_admin.c              whose data, and where
  *     live.c         what watch and hub have in common before they run
  *     find.c         find      events of the hub's store, found again
  *       find_query.c             what people write: words, fields, times
  *       find_print.c             an event for eyes
+ *     intel.c        intel     feeds of known-bad values
+ *       intel_read.c             their files, parsed in a process of its own
+ *       intel_search.c           the store searched back; intel_back.c: how
+ *     known.c        what match, watch and hub look up in them
+ *     order.c        order     orders for posts; order_key.c: approvers and their keys
+ *     post.c         post      the forwarder; its worker
+ *       post_run.c               the worker: logs into the spool
+ *       post_take.c              batches to bundles
+ *       post_followed.c          logs that orders had followed
+ *       post_jobs.c              post enrol, status, approver
+ *     hunt.c         hunt      questions over the hub's store
+ *       hunt_print.c             rows as a table, JSON, CSV
+ *       hunt_rule.c              Sigma rules over what is stored
+ *       hunt_saved.c             hunts that are kept
  *     interrupt.c    Ctrl-C during long work
  *     ca.c           ca        the hub's certificates
  *     check.c        check     is this khien.yaml right?
@@ -84,7 +119,11 @@ static const struct command {
 	{ "check", "check khien.yaml", cmd_check },
 	{ "find", "find events again that the hub has kept", cmd_find },
 	{ "hub", "take every log, keep it, match rules over it", cmd_hub },
+	{ "intel", "known-bad addresses, names, URLs and hashes", cmd_intel },
+	{ "hunt", "ask what the hub has kept, in a small language", cmd_hunt },
 	{ "match", "match Sigma rules over log files", cmd_match },
+	{ "order", "have a post do one of a few things", cmd_order },
+	{ "post", "send this machine's logs to a hub", cmd_post },
 	{ "rules", "check, test and write Sigma rules", cmd_rules },
 	{ "watch", "watch this machine's logs and print alerts", cmd_watch },
 };

@@ -23,17 +23,43 @@ enum {
 
 /* --- connections --- */
 
+static struct in6_addr address_of(const struct sockaddr *sa)
+{
+	struct in6_addr a = { 0 };
+	if (sa && sa->sa_family == AF_INET) {
+		a.s6_addr[10] = a.s6_addr[11] = 0xff;
+		memcpy(a.s6_addr + 12, &((const struct sockaddr_in *)(const void *)sa)->sin_addr, 4);
+	} else if (sa && sa->sa_family == AF_INET6) {
+		a = ((const struct sockaddr_in6 *)(const void *)sa)->sin6_addr;
+	}
+	return a;
+}
+
 static void show_peer(struct conn *c)
 {
 	const union MHD_ConnectionInfo *info = MHD_get_connection_info(c->mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-	const struct sockaddr *sa = info ? info->client_addr : NULL;
-	const void *address = NULL;
-	if (sa && sa->sa_family == AF_INET)
-		address = &((const struct sockaddr_in *)(const void *)sa)->sin_addr;
-	else if (sa && sa->sa_family == AF_INET6)
-		address = &((const struct sockaddr_in6 *)(const void *)sa)->sin6_addr;
-	if (address)
-		inet_ntop(sa->sa_family, address, c->peer, sizeof(c->peer));
+	c->address = address_of(info ? info->client_addr : NULL);
+	const bool v4 = IN6_IS_ADDR_V4MAPPED(&c->address);
+	inet_ntop(v4 ? AF_INET : AF_INET6, c->address.s6_addr + (v4 ? 12 : 0), c->peer, sizeof(c->peer));
+}
+
+/* Of one peer: an IPv6 host has a whole /64 to itself. */
+static bool same_peer(const struct in6_addr *a, const struct in6_addr *b)
+{
+	return memcmp(a, b, IN6_IS_ADDR_V4MAPPED(a) ? sizeof(*a) : sizeof(*a) / 2) == 0;
+}
+
+/* Whether so many connections are the peer's that there is none left for it. */
+static bool has_its_share(const struct api *a, const struct in6_addr *peer)
+{
+	const unsigned max = a->c.max_connections;
+	unsigned all = 0, strange = 0;
+	for (const struct conn *c = a->conns; c; c = c->next) {
+		const bool same = same_peer(&c->address, peer);
+		all += same;
+		strange += same && !c->known;
+	}
+	return strange >= (max + 3) / 4 || all >= max - max / 4;
 }
 
 static void on_connection(void *arg, struct MHD_Connection *mhd, void **slot, enum MHD_ConnectionNotificationCode what)
@@ -61,6 +87,7 @@ static void on_connection(void *arg, struct MHD_Connection *mhd, void **slot, en
 			c->next->prev = c->prev;
 		a->counts.connections--;
 		*slot = NULL;
+		posts_forget(c);
 		free(c);
 	}
 }
@@ -69,7 +96,8 @@ static void on_connection(void *arg, struct MHD_Connection *mhd, void **slot, en
 static enum MHD_Result may_connect(void *arg, const struct sockaddr *address, socklen_t n)
 {
 	struct api *a = arg;
-	if (a->counts.connections < a->c.max_connections && !a->draining)
+	const struct in6_addr peer = address_of(address);
+	if (a->counts.connections < a->c.max_connections && !a->draining && !has_its_share(a, &peer))
 		return MHD_YES;
 	a->counts.busy++;
 	return MHD_NO;
@@ -113,12 +141,14 @@ static size_t unescape(void *arg, struct MHD_Connection *mhd, char *text)
 	return route_unescape(text);
 }
 
-static void start(struct api *a, const struct api_tls *tls, const char *key, const char *certificate)
+static void start(struct api *a, const struct api_tls *tls, const char *key, const char *certificate, const char *ca)
 {
 	struct MHD_OptionItem with_tls[] = {
 		{ MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)(uintptr_t)key },
 		{ MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)(uintptr_t)certificate },
 		{ MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t) "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2" },
+		/* with this a certificate is asked for; who has none goes on without */
+		{ a->posts.who ? MHD_OPTION_HTTPS_MEM_TRUST : MHD_OPTION_END, 0, (void *)(uintptr_t)ca },
 		{ MHD_OPTION_END, 0, NULL },
 	};
 	a->daemon =
@@ -152,20 +182,27 @@ int api_new(struct api **ret, const struct api_config *config, struct err *err)
 	}
 	a->c = *config;
 	a->c.tls = NULL; /* borrowed for this call only */
+	a->c.posts = NULL;
 	a->c.max_body = config->max_body ? config->max_body : MAX_BODY;
 	a->c.max_connections = config->max_connections ? config->max_connections : MAX_CONNECTIONS;
 	a->queue = (struct ingest_queue){ .take = config->take, .taker = config->taker, .clock = config->clock };
-	a->decoders = DECODER_BYTES;
+	a->memory = API_MEMORY;
+	a->c.memory = config->memory ? config->memory : &a->memory;
 	a->epoll = a->timer = -1;
 	tzset(); /* the first date would open /etc/localtime: not from within the sandbox */
 	const struct api_tls *tls = config->tls;
 	char *key = tls ? text_of(tls->key) : NULL, *certificate = tls ? text_of(tls->certificate) : NULL;
+	char *ca = tls && config->posts ? text_of(config->posts->ca) : NULL;
+	if (ca)
+		a->posts = *config->posts;
+	a->posts.ca = STR(""); /* it, too */
 	if (!tls || (key && certificate)) {
-		start(a, tls, key, certificate);
+		start(a, tls, key, certificate, ca);
 		a->c.fd = -1; /* the daemon's, and closed where it didn't start */
 	}
 	wipe_free(key, tls ? tls->key.n : 0);
 	free(certificate);
+	free(ca);
 	int code = a->daemon ? watch(a) : -EIO;
 	if (code) {
 		bool started = a->daemon != NULL;
@@ -247,6 +284,7 @@ int api_run(struct api *a)
 	if (now - a->swept >= CLOCK_S) {
 		a->swept = now;
 		sweep(a, now);
+		posts_tick(a, now);
 		ingest_room(&a->queue);
 		ingest_expire(&a->queue, now - (int64_t)WAIT_FOR_ROOM_S * CLOCK_S);
 	}
@@ -262,6 +300,7 @@ bool api_drain(struct api *a)
 {
 	if (!a->draining) {
 		a->draining = true;
+		posts_tick(a, INT64_MAX);
 		MHD_socket fd = MHD_quiesce_daemon(a->daemon);
 		if (fd != MHD_INVALID_SOCKET)
 			close(fd);

@@ -407,7 +407,7 @@ static void connections(void **state)
 {
 	struct server s;
 	struct reply r;
-	server_start(&s, (struct api_config){ .max_connections = 2 });
+	server_start(&s, (struct api_config){ .max_connections = 8 });
 	int fd = dial(&s), slow = dial(&s);
 	struct str get = STR("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
 	/* Kept alive, two at once. */
@@ -421,7 +421,7 @@ static void connections(void **state)
 	assert_int_equal(r.body.n, 0);
 	reply_free(&r);
 	assert_int_equal(api_counts(s.api).connections, 2);
-	/* One too many. */
+	/* One too many of a peer. */
 	ask(&s, get, &r);
 	assert_int_equal(r.status, 0);
 	reply_free(&r);

@@ -20,7 +20,9 @@
 #include <stdlib.h>
 
 enum {
-	ITEMS_MAX = 128 << 10,  /* of one request */
+	ITEMS_MAX = 128 << 10, /* of one request */
+	ITEM_BYTES = 224,      /* of its line in the answer, beside names and ids */
+	ANSWER_MAX = 48 << 20,
 	TEXTS_MAX = 16 << 20,   /* their names and ids */
 	ID_MAX = 512,           /* as in Elasticsearch */
 	AUTO_ID = 20,           /* the length of an id that we give */
@@ -56,6 +58,7 @@ struct post {
 	struct result *results;
 	size_t n, cap;
 	struct buf texts;
+	size_t answer; /* bytes that it has at most */
 	uint64_t bad;
 	unsigned char random[9]; /* of the ids that we give */
 };
@@ -119,12 +122,36 @@ static void verdict(void *arg, uint32_t tag, const struct offer_item *item)
 	p->bad++;
 }
 
+/* As JSON, at most. */
+static size_t json_bytes(struct str s)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < s.n; i++) {
+		const unsigned char c = (unsigned char)s.p[i];
+		n += c < ' ' || c >= 0x7f ? 6 : c == '"' || c == '\\' ? 2 : 1;
+	}
+	return n;
+}
+
+/* The answer can't be refused any more when events are durable: its room is taken before. */
+static bool hold_texts(struct request *r, size_t cap_before, struct str index, struct str id)
+{
+	struct post *p = r->own;
+	size_t line = 0;
+	if (p->show & SHOW_ITEMS)
+		line = ITEM_BYTES + 2 * json_bytes(id) + (p->show & SHOW_INDEX ? json_bytes(index) : 0);
+	p->answer += line;
+	return p->answer <= ANSWER_MAX && request_hold(r, p->texts.cap - cap_before + line);
+}
+
 static struct result *add_result(struct request *r, const struct bulk_item *item, struct str index)
 {
 	struct post *p = r->own;
 	if (p->n == p->cap) {
 		size_t cap = p->cap ? p->cap * 2 : 128;
-		struct result *more = p->n < ITEMS_MAX ? realloc(p->results, cap * sizeof(*more)) : NULL;
+		struct result *more = NULL;
+		if (p->n < ITEMS_MAX && request_hold(r, (cap - p->cap) * sizeof(*more)))
+			more = realloc(p->results, cap * sizeof(*more));
 		if (!more)
 			return NULL;
 		p->results = more;
@@ -132,6 +159,7 @@ static struct result *add_result(struct request *r, const struct bulk_item *item
 	}
 	struct result *last = p->n ? &p->results[p->n - 1] : NULL, *res = &p->results[p->n];
 	*res = (struct result){ .op = item->op, .verdict = OFFER_OPEN };
+	const size_t texts = p->texts.cap;
 	/* Nearly always the same index again. */
 	index = str_sub(index, 0, INDEX_NAME_MAX + 1);
 	if (last && str_eq((struct str){ p->texts.p + last->index_at, last->index_n }, index)) {
@@ -145,7 +173,7 @@ static struct result *add_result(struct request *r, const struct bulk_item *item
 	res->id_at = (uint32_t)p->texts.n;
 	res->id_n = (uint16_t)id.n;
 	buf_add(&p->texts, id);
-	if (p->texts.failed)
+	if (p->texts.failed || !hold_texts(r, texts, index, id))
 		return NULL;
 	p->n++;
 	return res;
@@ -352,6 +380,8 @@ static void answer(struct request *r)
 		add_key(&r->out, &first, "errors");
 		buf_add(&r->out, errors ? STR("true") : STR("false"));
 	}
+	if (p->answer)
+		buf_room(&r->out, p->answer); /* at once, so that it doesn't double in growing */
 	/* As filter_path has it, a list of which nothing is left is left out. */
 	size_t before = r->out.n, items = 0;
 	add_key(&r->out, &first, "items");

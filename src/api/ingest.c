@@ -1,5 +1,7 @@
 #include "api/ingest.h"
 
+#include "base/buf.h"
+
 #include <errno.h>
 #include <stdlib.h>
 
@@ -12,6 +14,7 @@ struct piece {
 	struct piece *next;
 	uint32_t *tags;
 	size_t cap_items, n_bytes, cap_bytes;
+	size_t held; /* of the memory for all */
 	char bytes[];
 };
 
@@ -25,10 +28,35 @@ struct ingest {
 	struct ingest *prev, *next; /* in line */
 	int64_t since;              /* it waits at its place */
 	uint64_t events;
+	struct buf file; /* see ingest_origin() */
+	int64_t now;
 };
+
+/* Bytes of the memory for all that wait. */
+static bool hold(struct piece *p, size_t n)
+{
+	size_t *left = p->in->c.memory;
+	if (n > *left) {
+		++*p->in->c.shed;
+		return false;
+	}
+	*left -= n;
+	p->held += n;
+	return true;
+}
+
+static size_t let_go(struct piece *p)
+{
+	const size_t held = p->held;
+	if (held)
+		*p->in->c.memory += held;
+	p->held = 0;
+	return held;
+}
 
 static void piece_free(struct piece *p)
 {
+	let_go(p);
 	free(p->o.items);
 	free(p->tags);
 	free(p);
@@ -83,6 +111,12 @@ void ingest_stop(struct ingest *in)
 	fail(in, -ECANCELED);
 }
 
+static void ingest_free(struct ingest *in)
+{
+	buf_free(&in->file);
+	free(in);
+}
+
 static void answered(struct offer *o, int code)
 {
 	struct piece *p = o->arg;
@@ -97,7 +131,7 @@ static void answered(struct offer *o, int code)
 	piece_free(p);
 	if (in->dropped) {
 		if (!in->out)
-			free(in);
+			ingest_free(in);
 		return;
 	}
 	if (code)
@@ -122,7 +156,7 @@ void ingest_drop(struct ingest *in)
 	discard(in);
 	in->dropped = true;
 	if (!in->out)
-		free(in);
+		ingest_free(in);
 }
 
 /* Hands on what waits. False: there is no room. */
@@ -132,6 +166,7 @@ static bool hand_on(struct ingest *in)
 		struct piece *p = in->first;
 		in->first = p->next;
 		in->out++;
+		const size_t held = let_go(p);                        /* whoever takes it counts it from here on */
 		int r = in->c.queue->take(in->c.queue->taker, &p->o); /* may answer before it returns: p is gone then */
 		if (!r) {
 			in->since = clock_monotonic(in->c.queue->clock);
@@ -139,6 +174,7 @@ static bool hand_on(struct ingest *in)
 		}
 		in->out--;
 		if (r == -EAGAIN && !in->failed) {
+			hold(p, held);
 			p->next = in->first;
 			in->first = p;
 			return false;
@@ -160,7 +196,7 @@ void ingest_flush(struct ingest *in)
 	*(in->last ? &in->last->next : &in->first) = p;
 	in->last = p;
 	p->o.bytes = p->n_bytes;
-	p->o.now = clock_wall(in->c.queue->clock);
+	p->o.now = in->now ? in->now : clock_wall(in->c.queue->clock);
 	/* Nobody goes past those that wait. */
 	if (in->c.queue->first || !hand_on(in))
 		enter(in);
@@ -187,25 +223,33 @@ void ingest_expire(struct ingest_queue *q, int64_t since)
 	}
 }
 
-static struct piece *piece_new(struct ingest *in, size_t least)
+/* NULL: see *code. */
+static struct piece *piece_new(struct ingest *in, size_t least, int *code)
 {
 	size_t cap = in->c.hint && in->c.hint < PIECE_BYTES ? in->c.hint : PIECE_BYTES;
 	cap = cap < PIECE_MIN ? PIECE_MIN : cap;
 	cap = cap < least ? least : cap;
 	struct piece *p = malloc(sizeof(*p) + cap);
+	*code = p ? 0 : -ENOMEM;
 	if (!p)
 		return NULL;
 	*p = (struct piece){ .in = in, .cap_bytes = cap };
 	p->o = (struct offer){ .sender = in->c.sender, .format = in->c.format, .answer = answered, .arg = p };
 	in->c.hint = 0;
-	return p;
+	if (hold(p, sizeof(*p) + cap))
+		return p;
+	*code = -EAGAIN;
+	piece_free(p);
+	return NULL;
 }
 
-static bool grow_items(struct piece *p)
+static int grow_items(struct piece *p)
 {
 	if (p->o.n < p->cap_items)
-		return true;
+		return 0;
 	size_t cap = p->cap_items ? p->cap_items * 2 : 64;
+	if (!hold(p, (cap - p->cap_items) * (sizeof(*p->o.items) + sizeof(*p->tags))))
+		return -EAGAIN;
 	struct offer_item *items = realloc(p->o.items, cap * sizeof(*items));
 	if (items)
 		p->o.items = items;
@@ -213,9 +257,9 @@ static bool grow_items(struct piece *p)
 	if (tags)
 		p->tags = tags;
 	if (!items || !tags)
-		return false;
+		return -ENOMEM;
 	p->cap_items = cap;
-	return true;
+	return 0;
 }
 
 static struct str put(struct piece *p, struct str s)
@@ -228,18 +272,34 @@ static struct str put(struct piece *p, struct str s)
 	return copy;
 }
 
+void ingest_origin(struct ingest *in, const struct format *format, struct str file, int64_t now)
+{
+	if (in->c.format == format && in->now == now && str_eq(buf_str(&in->file), file))
+		return;
+	ingest_flush(in);
+	in->c.format = format;
+	in->now = now;
+	in->file.n = 0;
+	buf_add(&in->file, file);
+	if (in->file.failed)
+		fail(in, -ENOMEM);
+}
+
 int ingest_add(struct ingest *in, uint32_t tag, struct str record, struct str id, struct str dataset)
 {
-	size_t need = record.n + id.n + dataset.n;
+	size_t need = record.n + id.n + dataset.n + in->file.n;
 	struct piece *p = in->open;
 	if (p && (p->cap_bytes - p->n_bytes < need || p->o.n == PIECE_ITEMS)) {
 		ingest_flush(in);
 		p = NULL;
 	}
-	if (!p && !in->failed)
-		p = in->open = piece_new(in, need);
-	if (!in->failed && (!p || !grow_items(p)))
-		fail(in, -ENOMEM);
+	int code = 0;
+	if (!p && !in->failed && (p = in->open = piece_new(in, need, &code)))
+		p->o.file = put(p, buf_str(&in->file));
+	if (!in->failed && !code)
+		code = grow_items(p);
+	if (code)
+		fail(in, code);
 	if (in->failed)
 		return in->failed;
 	const struct offer_item *before = p->o.n ? &p->o.items[p->o.n - 1] : NULL;

@@ -34,11 +34,19 @@ struct ingest_config {
 	void (*change)(void *arg);
 	void *arg;
 	size_t hint; /* bytes that are expected; 0: unknown */
+	/* Bytes that are left for all that wait for room: taken from until they are handed on. *shed: counts in vain. */
+	size_t *memory;
+	uint64_t *shed;
 };
 
 int ingest_new(struct ingest **ret, const struct ingest_config *config);
 /* Nobody asks any more: nothing is called from now on. Its memory goes when the last offer is answered. */
 void ingest_drop(struct ingest *in);
+/*
+ * From here on: the records' format, the file they stood in (empty: none), and when they came (0: when they are handed
+ * on). What has gathered before is handed on where these differ.
+ */
+void ingest_origin(struct ingest *in, const struct format *format, struct str file, int64_t now);
 /* Copies all. id and dataset may be empty. 0 or -errno: the failure, from now on. */
 int ingest_add(struct ingest *in, uint32_t tag, struct str record, struct str id, struct str dataset);
 /* Its request has failed otherwise: what was not taken yet is let go, and nothing more is added (-ECANCELED). */

@@ -20,7 +20,11 @@ struct world {
 	struct buf order; /* of what was taken: the first bytes of records */
 	struct buf tags;
 	unsigned changes;
+	size_t memory;
+	uint64_t shed;
 };
+
+enum { MEMORY = 16 << 20 };
 
 static int take(void *arg, struct offer *o)
 {
@@ -61,7 +65,7 @@ static void change(void *arg)
 
 static void world_new(struct world *w)
 {
-	*w = (struct world){ .room = -1 };
+	*w = (struct world){ .room = -1, .memory = MEMORY };
 	clock_test(&w->clock, 1000);
 	w->queue = (struct ingest_queue){ .take = take, .taker = w, .clock = &w->clock };
 }
@@ -70,6 +74,7 @@ static void world_done(struct world *w)
 {
 	assert_null(w->queue.first);
 	assert_null(w->queue.last);
+	assert_int_equal(w->memory, MEMORY); /* whatever was taken is given back */
 	buf_free(&w->order), buf_free(&w->tags);
 }
 
@@ -77,7 +82,13 @@ static struct ingest *make(struct world *w)
 {
 	struct ingest *in = NULL;
 	const struct ingest_config c = {
-		.queue = &w->queue, .verdict = verdict, .change = change, .arg = w, .hint = 10
+		.queue = &w->queue,
+		.verdict = verdict,
+		.change = change,
+		.arg = w,
+		.hint = 10,
+		.memory = &w->memory,
+		.shed = &w->shed,
 	};
 	assert_int_equal(ingest_new(&in, &c), 0);
 	return in;

@@ -2,6 +2,7 @@
 
 #include "api/credentials.h"
 #include "api/routes.h"
+#include "store/state.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -41,13 +42,28 @@ void request_fail(struct request *r, unsigned status, const char *type, const ch
 
 void request_fail_ingest(struct request *r, int code)
 {
+	if (r->status)
+		return;
 	r->retry_after = RETRY_AFTER_S;
 	if (code == -EAGAIN)
 		request_fail(r, MHD_HTTP_TOO_MANY_REQUESTS, "rejected_execution_exception",
-		             "no room for more events for %d s", WAIT_FOR_ROOM_S);
+		             "no room for more events now");
 	else
 		request_fail(r, MHD_HTTP_SERVICE_UNAVAILABLE, "unavailable_shards_exception",
 		             "events can't be kept: %s", strerrordesc_np(-code));
+}
+
+bool request_hold(struct request *r, size_t n)
+{
+	size_t *left = r->a->c.memory;
+	if (n > *left) {
+		r->a->counts.shed += !r->status;
+		request_fail_ingest(r, -EAGAIN);
+		return false;
+	}
+	*left -= n;
+	r->held += n;
+	return true;
 }
 
 struct str request_header(const struct request *r, const char *name)
@@ -64,6 +80,8 @@ struct str request_argument(const struct request *r, const char *name)
 
 static bool must_wait(const struct request *r)
 {
+	if (r->endpoint && r->endpoint->waits && !r->status && r->ended)
+		return r->endpoint->waits(r);
 	return r->ingest && (r->ended || r->status ? !ingest_idle(r->ingest) : ingest_waits(r->ingest));
 }
 
@@ -86,6 +104,11 @@ static void changed(void *arg)
 	int code = ingest_failed(r->ingest);
 	if (code && !r->status)
 		request_fail_ingest(r, code);
+	request_go_on(r);
+}
+
+void request_go_on(struct request *r)
+{
 	if (!r->suspended || must_wait(r))
 		return;
 	r->suspended = false;
@@ -106,6 +129,8 @@ bool request_ingest(struct request *r, void (*verdict)(void *arg, uint32_t tag, 
 		.change = changed,
 		.arg = r,
 		.hint = length.n && !packed ? strtoul(length.p, NULL, 10) : 0,
+		.memory = r->a->c.memory,
+		.shed = &r->a->counts.shed,
 	};
 	if (!ingest_new(&r->ingest, &config))
 		return true;
@@ -147,6 +172,8 @@ static enum MHD_Result count_header(void *arg, enum MHD_ValueKind kind, const ch
 static void authorize(struct request *r, uint32_t scopes)
 {
 	struct str given = request_header(r, MHD_HTTP_HEADER_AUTHORIZATION);
+	if (!given.p && scopes == SCOPE_INGEST && (r->sender = posts_who(r->conn)))
+		return;
 	struct credentials c;
 	bool forbidden = false;
 	int code = credentials_parse(given, &c);
@@ -164,6 +191,17 @@ static void authorize(struct request *r, uint32_t scopes)
 		request_fail(r, MHD_HTTP_UNAUTHORIZED, "security_exception", "%s",
 		             code == -ENOENT ? "a token is missing: Authorization: Bearer ID.SECRET"
 		                             : "the token is not known");
+}
+
+/* A post, by its certificate. */
+static void authorize_post(struct request *r)
+{
+	r->sender = posts_who(r->conn);
+	if (r->sender)
+		return;
+	r->a->counts.denied++;
+	request_fail(r, MHD_HTTP_UNAUTHORIZED, "security_exception",
+	             "the certificate of a post that this hub knows is missing");
 }
 
 /* form: what curl calls anything that it isn't told the type of */
@@ -203,9 +241,11 @@ static void begin_body(struct request *r, const struct header_counts *n)
 	else if (length.n && strtoull(length.p, NULL, 10) > r->a->c.max_body)
 		request_fail(r, MHD_HTTP_CONTENT_TOO_LARGE, "illegal_argument_exception",
 		             "a body may have up to %zu bytes", r->a->c.max_body);
-	if (r->status)
+	const uint64_t most = length.n && coding == BODY_IDENTITY ? strtoull(length.p, NULL, 10) : PARSER_BYTES;
+	if (r->status || !request_hold(r, most < PARSER_BYTES ? (size_t)most : PARSER_BYTES))
 		return;
-	int code = body_new(&r->body, coding, r->a->c.max_body, &r->a->decoders);
+	int code = body_new(&r->body, coding, r->a->c.max_body, r->a->c.memory);
+	r->a->counts.shed += code == -EBUSY;
 	if (code)
 		request_fail_ingest(r, code == -EBUSY ? -EAGAIN : code);
 }
@@ -237,6 +277,8 @@ static void begin(struct request *r, const char *url, const char *method)
 	const struct route *route = route_find((struct str){ r->text, path.n }, &r->name);
 	if (!route)
 		request_fail(r, MHD_HTTP_NOT_FOUND, "resource_not_found_exception", "there is no such path");
+	else if (route->for_post)
+		authorize_post(r);
 	else if (route->scopes)
 		authorize(r, route->scopes);
 	if (r->status)
@@ -261,7 +303,7 @@ static void fail_body(struct request *r, int code)
 	if (code == -E2BIG)
 		request_fail(r, MHD_HTTP_CONTENT_TOO_LARGE, "illegal_argument_exception",
 		             "the body grows beyond %zu bytes, or out of proportion", r->a->c.max_body);
-	else if (code == -EBUSY)
+	else if (code == -EBUSY && ++r->a->counts.shed)
 		request_fail_ingest(r, -EAGAIN);
 	else
 		request_fail(r, MHD_HTTP_BAD_REQUEST, "illegal_argument_exception", "the compressed body is damaged");
@@ -377,7 +419,7 @@ static enum MHD_Result answer(struct request *r)
 		snprintf(seconds, sizeof(seconds), "%u", r->retry_after);
 		MHD_add_response_header(m, MHD_HTTP_HEADER_RETRY_AFTER, seconds);
 	}
-	if (r->a->draining || r->hang_up)
+	if (r->a->draining || r->hang_up || r->status == MHD_HTTP_UNAUTHORIZED)
 		MHD_add_response_header(m, MHD_HTTP_HEADER_CONNECTION, "close");
 	enum MHD_Result result = MHD_queue_response(r->conn->mhd, r->status, m);
 	MHD_destroy_response(m);
@@ -404,6 +446,9 @@ static enum MHD_Result first_call(struct api *a, struct MHD_Connection *mhd, con
 	a->n_requests++;
 	*slot = r;
 	begin(r, url, method);
+	r->conn->known |= r->sender != NULL;
+	if (!r->sender)
+		r->conn->deadline = r->began + (int64_t)FIRST_S * CLOCK_S;
 	/* Answered now the connection ends, and the rest of the body may push the answer out of the other's sight. */
 	struct str length = request_header(r, MHD_HTTP_HEADER_CONTENT_LENGTH);
 	bool large = length.n && strtoull(length.p, NULL, 10) > DRAIN_BYTES;
@@ -424,6 +469,7 @@ enum MHD_Result request_handle(void *api, struct MHD_Connection *mhd, const char
 	if (*size)
 		return take_body(r, upload, size);
 	end_body(r);
+	r->ended |= !r->body;
 	if (must_wait(r)) {
 		suspend(r);
 		return MHD_YES;
@@ -440,7 +486,8 @@ void request_completed(void *api, struct MHD_Connection *mhd, void **slot, enum 
 	*slot = NULL;
 	a->n_requests--;
 	r->conn->r = NULL;
-	r->conn->deadline = clock_monotonic(a->c.clock) + (int64_t)HEADER_S * CLOCK_S;
+	r->conn->deadline = clock_monotonic(a->c.clock) + (int64_t)(r->conn->known ? HEADER_S : FIRST_S) * CLOCK_S;
+	*a->c.memory += r->held;
 	if (r->endpoint && r->endpoint->done)
 		r->endpoint->done(r);
 	ingest_drop(r->ingest);

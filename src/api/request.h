@@ -17,14 +17,14 @@
 #include <netinet/in.h>
 
 enum {
-	WAIT_FOR_ROOM_S = 30,      /* then 429 */
-	IDLE_S = 30,               /* nothing comes */
-	FIRST_S = 20,              /* from the connection to the first request's header, the handshake included */
-	HEADER_S = 60,             /* from an answer to the next one's */
-	BODY_S = 600,              /* for all of a body, and for taking the answer */
-	RETRY_AFTER_S = 5,         /* what those that found no room are told */
-	DRAIN_BYTES = 1 << 20,     /* a refused body up to this is read and dropped, so that the answer is seen */
-	DECODER_BYTES = 128 << 20, /* for the decoders of all requests */
+	WAIT_FOR_ROOM_S = 30,   /* then 429 */
+	IDLE_S = 30,            /* nothing comes */
+	FIRST_S = 20,           /* for all that somebody does who hasn't shown who they are, the handshake included */
+	HEADER_S = 60,          /* from an answer to the next one's */
+	BODY_S = 600,           /* for all of a body, and for taking the answer */
+	RETRY_AFTER_S = 5,      /* what those that found no room are told */
+	DRAIN_BYTES = 1 << 20,  /* a refused body up to this is read and dropped, so that the answer is seen */
+	PARSER_BYTES = 1 << 20, /* what a request's parser holds at most: one record */
 	PATH_MAX_BYTES = 2048,
 };
 
@@ -35,8 +35,9 @@ struct request;
 /* What a path does. Functions may be NULL; text is an answer that never changes: "$" in it becomes the path's name. */
 struct endpoint {
 	const char *text;
-	const char *type; /* NULL: application/json */
-	bool ingests;     /* has a body that is unpacked and fed; any other body is dropped */
+	const char *type;                       /* NULL: application/json */
+	bool ingests;                           /* has a body that is unpacked and fed; any other body is dropped */
+	bool (*waits)(const struct request *r); /* its answer can't be made yet: request_go_on() when it can */
 	void (*begin)(struct request *r);
 	void (*feed)(struct request *r, struct str bytes);
 	void (*end)(struct request *r);
@@ -51,10 +52,15 @@ struct conn {
 	struct request *r; /* NULL: between requests */
 	int64_t deadline;  /* monotonic */
 	char peer[INET6_ADDRSTRLEN + 1];
+	struct in6_addr address;              /* of the peer; IPv4 mapped into it */
+	bool known;                           /* it has shown who it is */
+	struct peer_certificate *certificate; /* posts.c; NULL: it was not looked at, or shows none */
+	bool looked;
 };
 
 struct api {
 	struct api_config c;
+	struct api_posts posts; /* who NULL: there are none */
 	struct MHD_Daemon *daemon;
 	int epoll, timer;  /* what the caller watches: the daemon's and ours */
 	uint64_t progress; /* counts whatever the daemon tells us */
@@ -62,7 +68,7 @@ struct api {
 	struct conn *conns;
 	unsigned n_requests;
 	struct ingest_queue queue;
-	size_t decoders; /* bytes left of DECODER_BYTES */
+	size_t memory;   /* its own, where it shares none */
 	uint64_t seq_no; /* of documents that were taken by _bulk */
 	struct api_counts counts;
 	int64_t swept;
@@ -78,9 +84,12 @@ struct request {
 	struct sender *sender;
 	struct body *body;
 	struct ingest *ingest;
-	void *own; /* the endpoint's */
+	void *own;      /* the endpoint's */
+	uint64_t after; /* of posts_orders */
+	int64_t until;  /* monotonic: it waits no longer */
 	int64_t began;
 	uint64_t dropped; /* bytes of the body that nobody wanted */
+	size_t held;      /* bytes of the memory for all requests */
 	bool suspended, ended;
 	bool hang_up; /* where this request ends is not certain: nothing is read after it */
 	bool shy;     /* it is rsyslog's omelasticsearch, which alone doesn't say who it is: events that an answer other
@@ -98,9 +107,23 @@ void request_fail(struct request *r, unsigned status, const char *type, const ch
         __attribute__((format(printf, 4, 5)));
 /* The same for 0 or -errno of taking events: 429, 503 with Retry-After. */
 void request_fail_ingest(struct request *r, int code);
+/* Takes n bytes of the memory for all requests, until the request is over. False: there are none, and it has failed. */
+bool request_hold(struct request *r, size_t n);
 /* The value of a header or of an argument behind "?"; p NULL: not there. */
 struct str request_header(const struct request *r, const char *name);
 struct str request_argument(const struct request *r, const char *name);
+/* What the endpoint waited for is there; nothing happens where it waits for something else. */
+void request_go_on(struct request *r);
+
+/* --- posts.c --- */
+
+/* Who shows a certificate that this hub knows; NULL: nobody. Its name is the connection's until that ends. */
+struct sender *posts_who(struct conn *c);
+struct str posts_name(const struct conn *c);
+void posts_forget(struct conn *c);
+/* Every second: who has waited for orders long enough is answered. */
+void posts_tick(struct api *a, int64_t now);
+
 /* Makes r->ingest; its verdicts go to `verdict`. */
 bool request_ingest(struct request *r, void (*verdict)(void *r, uint32_t tag, const struct offer_item *item));
 

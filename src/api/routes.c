@@ -5,6 +5,11 @@
 /* Order matters only for the last: an index of any name. */
 static const struct route routes[] = {
 	{ "/v1/events", SCOPE_INGEST, .post = &events_post },
+	{ "/v1/bundles", SCOPE_INGEST, .post = &bundles_post },
+	{ "/v1/enrol", 0, .post = &posts_enrol },
+	{ "/v1/renew", 0, .for_post = true, .post = &posts_renew },
+	{ "/v1/orders", 0, .for_post = true, .get = &posts_orders },
+	{ "/v1/orders/*/report", 0, .for_post = true, .post = &posts_report },
 	{ "/_bulk", SCOPE_INGEST, .post = &bulk_post, .put = &bulk_post },
 	{ "/+/_bulk", SCOPE_INGEST, .post = &bulk_post, .put = &bulk_post },
 	{ "/+/*/_bulk", SCOPE_INGEST, .post = &bulk_post, .put = &bulk_post },

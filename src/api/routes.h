@@ -8,6 +8,7 @@ struct route {
 	const char *path; /* "*" stands for a segment, "+" for the name of an index: none that begins with "_" */
 	uint32_t scopes;  /* 0: anyone */
 	bool guess;       /* could be meant otherwise: a wrong method is 404 */
+	bool for_post;    /* for posts alone: by a certificate */
 	const struct endpoint *get, *head, *post, *put; /* head NULL: as get */
 };
 
@@ -21,8 +22,9 @@ const struct route *route_find(struct str path, struct str *name);
 /* NULL: not with this method; *allow is the value of Allow. */
 const struct endpoint *route_endpoint(const struct route *r, struct str method, enum method *ret, const char **allow);
 
-/* the endpoints: events.c, bulk_post.c, compat.c, plain.c */
-extern const struct endpoint events_post, bulk_post;
+/* the endpoints: events.c, bundles.c, bulk_post.c, compat.c, plain.c, posts.c */
+extern const struct endpoint events_post, bundles_post, bulk_post;
+extern const struct endpoint posts_enrol, posts_renew, posts_orders, posts_report;
 extern const struct endpoint plain_health, plain_metrics;
 extern const struct endpoint compat_root, compat_license, compat_xpack, compat_health, compat_cat_health, compat_nodes,
         compat_nodes_ingest, compat_settings, compat_template, compat_index_template, compat_component_template,

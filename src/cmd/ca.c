@@ -7,7 +7,7 @@
  */
 #include "cmd/cmd.h"
 #include "cmd/config.h"
-#include "cmd/opt.h"
+#include "cmd/jobs.h"
 #include "cmd/term.h"
 #include "os/atomic.h"
 #include "pki/pki.h"
@@ -365,32 +365,35 @@ static int run_issue(struct ca_run *r, struct err *err)
 
 enum { INIT = 1, SHOW = 2, ISSUE = 4, RENEW = 8, ALL = 15 };
 
-static const struct job {
-	const char *name;
-	unsigned bit;
-	const char *synopsis, *what;
-	int (*run)(struct ca_run *r, struct err *err);
-} jobs[] = {
-	{ "init", INIT, "init [OPTION]...",
+static const struct job list[] = {
+	{ "init", INIT, "[OPTION]...",
 	  "Makes the hub's CA, where there is none: DATA/pki/ca.crt and ca.key. The hub does so at its first start.",
-	  run_init },
-	{ "show", SHOW, "show [OPTION]...",
+	  NULL },
+	{ "show", SHOW, "[OPTION]...",
 	  "The CA and the hub's certificate: of whom, until when, how to recognise it, and what a sender is told.",
-	  run_show },
-	{ "issue", ISSUE, "issue --client NAME|--server NAME [OPTION]...",
-	  "A key and a certificate: NAME.key, NAME.crt and ca.crt. A client shows it to send syslog over TLS.",
-	  run_issue },
-	{ "renew", RENEW, "renew [OPTION]...",
+	  NULL },
+	{ "issue", ISSUE, "--client NAME|--server NAME [OPTION]...",
+	  "A key and a certificate: NAME.key, NAME.crt and ca.crt. A client shows it to send syslog over TLS.", NULL },
+	{ "renew", RENEW, "[OPTION]...",
 	  "Makes the hub's certificate anew, for the names in khien.yaml. The hub does so 30 days before its end.",
-	  run_renew },
+	  NULL },
 };
+
+static const struct jobs jobs = {
+	.command = "ca",
+	.what = "The hub's own CA, whose key only a process of its own sees.\n"
+	        "'khien ca JOB --help' tells more about one of these.",
+	.more = "Exit status: 0 done, 2 not.",
+	.first = "write init, show, issue or renew first, as in: khien ca show",
+	.at = list,
+	.n = ARRAY_LEN(list),
+};
+
+static int (*const work[])(struct ca_run *r, struct err *err) = { run_init, run_show, run_issue, run_renew };
 
 static int parse_args(const struct job *job, int argc, char **argv, struct ca_args *a)
 {
-	const struct {
-		unsigned jobs;
-		struct opt opt;
-	} all[] = {
+	const struct job_opt opts[] = {
 		{ ALL,
 		  { "config", 'c', OPT_TEXT, "FILE", "khien.yaml (default: the one that khien hub reads)", &a->config,
 		    0, 0, NULL } },
@@ -416,27 +419,7 @@ static int parse_args(const struct job *job, int argc, char **argv, struct ca_ar
 		  { "output", 'o', OPT_TEXT, "DIR", "issue: where to write it (default: this folder)", &a->output, 0, 0,
 		    NULL } },
 	};
-	struct opt opts[ARRAY_LEN(all)];
-	const char *synopsis[ARRAY_LEN(jobs) + 1] = { NULL };
-	size_t n = 0;
-	for (size_t i = 0; i < ARRAY_LEN(all); i++)
-		if (!job || all[i].jobs & job->bit)
-			opts[n++] = all[i].opt;
-	for (size_t i = 0; !job && i < ARRAY_LEN(jobs); i++)
-		synopsis[i] = jobs[i].synopsis;
-	if (job)
-		synopsis[0] = job->synopsis;
-	const struct opt_spec spec = {
-		.command = "ca",
-		.synopsis = synopsis,
-		.what = job ? job->what
-		            : "The hub's own CA, whose key only a process of its own sees.\n"
-		              "'khien ca JOB --help' tells more about one of these.",
-		.opts = opts,
-		.n_opts = n,
-		.more = "Exit status: 0 done, 2 not.",
-	};
-	return opt_parse(&spec, argc, argv, NULL);
+	return jobs_parse(&jobs, job, opts, ARRAY_LEN(opts), argc, argv, NULL);
 }
 
 static int run(const struct job *job, const struct ca_args *a)
@@ -454,7 +437,7 @@ static int run(const struct job *job, const struct ca_args *a)
 	r.hub = &config.hub;
 	int n = snprintf(r.dir, sizeof(r.dir), "%s/pki", config.hub.data);
 	int code = n < 0 || (size_t)n >= sizeof(r.dir) ? err_set(&err, -ENAMETOOLONG, "'%s': %m", config.hub.data)
-	                                               : job->run(&r, &err);
+	                                               : work[job - list](&r, &err);
 	if (!code)
 		code = term_write(STDOUT_FILENO, buf_str(&r.out));
 	else
@@ -464,32 +447,13 @@ static int run(const struct job *job, const struct ca_args *a)
 	return code ? EXIT_TROUBLE : EXIT_NOTHING;
 }
 
-static int unknown(const char *name)
-{
-	const char *names[ARRAY_LEN(jobs)];
-	for (size_t i = 0; i < ARRAY_LEN(jobs); i++)
-		names[i] = jobs[i].name;
-	const char *nearest = name ? opt_nearest(name, names, ARRAY_LEN(names)) : NULL;
-	if (name)
-		fprintf(stderr, "khien ca: unknown job '%s'%s%s%s\n", name, nearest ? "; did you mean '" : "",
-		        nearest ? nearest : "", nearest ? "'?" : "");
-	fprintf(stderr, "khien ca: write init, show, issue or renew first, as in: khien ca show\n"
-	                "Try 'khien ca --help'.\n");
-	return EXIT_TROUBLE;
-}
-
 int cmd_ca(int argc, char **argv)
 {
 	struct ca_args a = { .days = 365, .output = "." };
-	const struct job *job = NULL;
-	for (size_t i = 0; argc > 1 && i < ARRAY_LEN(jobs); i++)
-		if (strcmp(argv[1], jobs[i].name) == 0)
-			job = &jobs[i];
-	if (!job && argc > 1 && argv[1][0] != '-')
-		return unknown(argv[1]);
-	int skip = job ? 1 : 0, status = parse_args(job, argc - skip, argv + skip, &a);
+	const struct job *job = jobs_find(&jobs, argc, argv);
+	int status = parse_args(job, argc, argv, &a);
 	if (status < 0)
-		status = job ? run(job, &a) : unknown(NULL);
+		status = run(job, &a);
 	opt_list_done(&a.addresses);
 	return status;
 }

@@ -9,7 +9,11 @@ int cmd_ca(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_find(int argc, char **argv);
 int cmd_hub(int argc, char **argv);
+int cmd_hunt(int argc, char **argv);
+int cmd_intel(int argc, char **argv);
 int cmd_match(int argc, char **argv);
+int cmd_order(int argc, char **argv);
+int cmd_post(int argc, char **argv);
 int cmd_rules(int argc, char **argv);
 int cmd_watch(int argc, char **argv);
 

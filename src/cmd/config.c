@@ -290,8 +290,10 @@ static void find_defaults(struct config_reader *r)
 		find_names(c, host);
 	if (!c->hub.data && paths_state(path, sizeof(path)))
 		c->hub.data = arena_printf(&c->arena, "%s/hub", path).p;
-	if (!c->hub.data)
-		config_wrong(r, NULL, "there is no folder for the hub's data: HOME is not set; write hub.data");
+	if (!c->post.data && paths_state(path, sizeof(path)))
+		c->post.data = arena_printf(&c->arena, "%s/post", path).p;
+	if (!c->hub.data || !c->post.data)
+		config_wrong(r, NULL, "there is no folder for data: HOME is not set; write hub.data and post.data");
 	else if (!c->hub.unit || !c->hub.names.n)
 		config_wrong(r, NULL, "out of memory");
 }
@@ -346,6 +348,18 @@ static void check_listeners(struct walk *w)
 		}
 }
 
+static void check_post(struct walk *w)
+{
+	const struct config_list *l = &w->r->config->post.syslog;
+	for (size_t i = 0; i < l->n; i++) {
+		bool loopback, any;
+		if (config_address(l->at[i], &loopback, &any) && !loopback)
+			config_wrong(w->r, entry(w, "post.syslog", i, l->n),
+			             "'%s' is no address of loopback: other machines send to the hub itself, over TLS",
+			             l->at[i]);
+	}
+}
+
 /* One port for two purposes: all over TCP. */
 static void check_doubles(struct walk *w)
 {
@@ -396,6 +410,7 @@ int config_read(struct config *c, const char *path, struct buf *problems)
 		check_listeners(&w);
 		check_doubles(&w);
 		check_names(&w);
+		check_post(&w);
 	}
 	arena_free(&w.arena);
 	if (r.n_errors > MAX_PROBLEMS)

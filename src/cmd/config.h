@@ -50,10 +50,23 @@ struct config_hub {
 
 #define CONFIG_AUTO UINT64_MAX
 
+/* Section `post`. */
+struct config_post {
+	const char *data;          /* absolute path; need not exist yet */
+	struct config_list hubs;   /* "HOST:PORT", by preference; none: those that the post was enrolled at */
+	struct config_list files;  /* absolute paths or glob(7) patterns */
+	bool journal;              /* the machine's own, and its text logs */
+	struct config_list syslog; /* each an "ADDR:PORT" of loopback */
+	struct config_list below;  /* folders within which orders may have a file followed */
+	uint64_t max_size;         /* bytes of the spool */
+	int64_t max_age;           /* µs */
+};
+
 struct config {
 	struct arena arena; /* everything that is pointed to */
 	const char *path;   /* the file that was read; NULL: there was none, these are the defaults */
 	struct config_hub hub;
+	struct config_post post;
 };
 
 /*

@@ -15,6 +15,8 @@ enum config_kind {
 	CONFIG_BOOL,    /* bool */
 	CONFIG_CHOICE,  /* int */
 	CONFIG_SIZE,    /* uint64_t, bytes */
+	CONFIG_SPAN,    /* int64_t, µs */
+	CONFIG_PEER,    /* const char *: HOST:PORT or [ADDR6]:PORT of another machine */
 	CONFIG_AGES,    /* ages and n_ages of struct config_hub */
 };
 

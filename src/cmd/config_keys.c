@@ -2,16 +2,16 @@
 #include "cmd/config_key.h"
 #include "pki/pki.h"
 
-#define HUB(member) offsetof(struct config, hub.member)
+#define HUB(member)  offsetof(struct config, hub.member)
+#define POST(member) offsetof(struct config, post.member)
 
 static const char *const clients[] = { "ca", "any", NULL };
 static const char *const languages[] = { "auto", "vi", "en", "zh", NULL };
 
 /*
- * Vietnam's Decree 53/2022/ND-CP, article 27, wants system logs kept for 12 months at least; where sources are named
- * they are those of connections (firewalls), logins, changes of configuration, access to data and services, errors and
- * alerts of devices (State Bank's Circular 09/2020/TT-NHNN, article 26: a year in backup from level 3 on). Nothing in an
- * event says for sure that it is none of these, so the default holds for all; 12 months can have 366 days.
+ * Vietnam's Decree 53/2022/ND-CP, article 27, names 12 months at least for the system logs that it is about. Whom it
+ * concerns, and what came after it, is not for a program to say; nor does an event say for sure that it is none of
+ * these. So the default holds for all; 12 months can have 366 days.
  */
 #define RETENTION "[{ dataset: \"*\", days: 366 }]"
 
@@ -64,7 +64,29 @@ const struct config_key config_keys[] = {
 	  .help = "What stays free on the file system; the oldest day goes before that." },
 	{ .name = "hub.store.retention", .kind = CONFIG_AGES, .fallback = RETENTION,
 	  .help = "How long events are kept, by event.dataset: the first pattern that fits counts; 0 days: as long as there\n"
-	          "is room. Vietnam's Decree 53/2022 (article 27) asks for 12 months at least." },
+	          "is room. Rules that hold for you may want more than these 12 months, or less." },
+
+	{ .name = "post.data", .kind = CONFIG_FOLDER, .at = POST(data),
+	  .found = "/var/lib/khien/post for root, else ~/.local/state/khien/post",
+	  .help = "The folder that khien post keeps its key and its spool in.",
+	  .example = "/var/lib/khien/post" },
+	{ .name = "post.hubs", .kind = CONFIG_PEER, .list = true, .at = POST(hubs), .fallback = "[]", .max = 8,
+	  .help = "Hubs to send to, the preferred one first. None: those that the enrolment named.",
+	  .example = "[hub.example.vn:9200, 10.0.0.5:9200]" },
+	{ .name = "post.files", .kind = CONFIG_PATTERN, .list = true, .at = POST(files), .fallback = "[]",
+	  .help = "Logs to follow; * ? and [] as in a shell.",
+	  .example = "[/var/log/nginx/*.log]" },
+	{ .name = "post.journal", .kind = CONFIG_BOOL, .at = POST(journal), .fallback = "true",
+	  .help = "Follow this machine's journal and its usual text logs." },
+	{ .name = "post.syslog", .kind = CONFIG_ADDRESS, .list = true, .at = POST(syslog), .fallback = "[]",
+	  .help = "Syslog over UDP and TCP from programs of this machine: an address of loopback.",
+	  .example = "[127.0.0.1:5514]" },
+	{ .name = "post.follow_below", .kind = CONFIG_PATH, .list = true, .at = POST(below), .fallback = "[/var/log]",
+	  .help = "Folders below which an order of the hub may have a file followed." },
+	{ .name = "post.spool.max_size", .kind = CONFIG_SIZE, .at = POST(max_size), .fallback = "1 GB",
+	  .help = "The most that may wait for the hub, compressed; the least important of the oldest goes first." },
+	{ .name = "post.spool.max_age", .kind = CONFIG_SPAN, .at = POST(max_age), .fallback = "24h",
+	  .help = "What waited for longer goes. Hours in which the post didn't run don't count." },
 };
 /* clang-format on */
 const size_t n_config_keys = ARRAY_LEN(config_keys);
@@ -120,9 +142,10 @@ void config_example(struct buf *out)
 void config_table(struct buf *out)
 {
 	static const char *const kinds[] = {
-		[CONFIG_TITLE] = "text",       [CONFIG_NAME] = "name",       [CONFIG_FOLDER] = "folder",
-		[CONFIG_PATH] = "path",        [CONFIG_PATTERN] = "pattern", [CONFIG_ADDRESS] = "address",
-		[CONFIG_BOOL] = "true, false", [CONFIG_SIZE] = "size",       [CONFIG_AGES] = "list",
+		[CONFIG_TITLE] = "text",         [CONFIG_NAME] = "name",       [CONFIG_FOLDER] = "folder",
+		[CONFIG_PATH] = "path",          [CONFIG_PATTERN] = "pattern", [CONFIG_ADDRESS] = "address",
+		[CONFIG_BOOL] = "true, false",   [CONFIG_SIZE] = "size",       [CONFIG_SPAN] = "time span",
+		[CONFIG_PEER] = "host and port", [CONFIG_AGES] = "list",
 	};
 	for (size_t i = 0; i < n_config_keys; i++) {
 		const struct config_key *k = &config_keys[i];

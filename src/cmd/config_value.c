@@ -2,6 +2,7 @@
 #include "cmd/config_key.h"
 #include "cmd/opt.h"
 #include "pki/pki.h"
+#include "post/dial.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -157,6 +158,12 @@ static bool check_text(struct config_reader *r, const struct config_key *key, co
 			return true;
 		bad_address(r, node);
 		return false;
+	case CONFIG_PEER:
+		if (!dial_split(node->text.p, (char[DIAL_HUB]){ 0 }, (char[8]){ 0 }))
+			return true;
+		config_wrong(r, node, "'%s' is no host with a port: write 'hub.example.vn:9200' or '10.0.0.5:9200'",
+		             node->text.p);
+		return false;
 	case CONFIG_NAME:
 		if (pki_is_name(node->text))
 			return true;
@@ -282,6 +289,24 @@ static void set_size(struct config_reader *r, const struct config_key *key, cons
 		             key->or_auto ? " or auto" : "");
 }
 
+static void set_span(struct config_reader *r, const struct yaml_node *node, int64_t *to)
+{
+	static const char units[] = "smhd";
+	static const int64_t seconds[] = { 1, 60, 3600, 86400 };
+	static const uint64_t most = 1000000;
+	const char *unit = NULL;
+	uint64_t n = 0;
+	if (node->kind == YAML_SCALAR) {
+		const size_t digits = strspn(node->text.p, "0123456789");
+		n = digits && digits < 8 ? strtoull(node->text.p, NULL, 10) : 0;
+		unit = node->text.n == digits + 1 ? strchr(units, node->text.p[digits]) : NULL;
+	}
+	if (n && n <= most && unit)
+		*to = (int64_t)n * seconds[unit - units] * 1000000;
+	else
+		config_wrong(r, node, "a time span is a whole number and s, m, h or d: write '24h'");
+}
+
 static bool set_age(struct config_reader *r, const struct yaml_node *node, struct event_age *to)
 {
 	static const char *const names[] = { "dataset", "days" };
@@ -352,6 +377,7 @@ void config_set(struct config_reader *r, const struct config_key *key, const str
 	case CONFIG_BOOL: set_bool(r, node, to); return;
 	case CONFIG_CHOICE: set_choice(r, key, node, to); return;
 	case CONFIG_SIZE: set_size(r, key, node, to); return;
+	case CONFIG_SPAN: set_span(r, node, to); return;
 	case CONFIG_AGES: set_ages(r, node); return;
 	default: break;
 	}

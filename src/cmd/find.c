@@ -3,7 +3,6 @@
 #include "cmd/find_print.h"
 #include "cmd/find_query.h"
 #include "cmd/interrupt.h"
-#include "cmd/opt.h"
 #include "cmd/term.h"
 
 #include <errno.h>
@@ -26,6 +25,7 @@ struct find {
 	struct args args;
 	struct event_query query;
 	struct event_term *terms;
+	struct event_expr *where;
 	struct str *datasets;
 	struct find_printer printer;
 	enum language language;
@@ -43,22 +43,18 @@ static const char *const synopsis[] = { "[WORD | FIELD:VALUE | FIELD:*TEXT* | \"
 static int parse_args(int argc, char **argv, struct args *a)
 {
 	const struct opt opts[] = {
-		{ "since", 0, OPT_TEXT, "TIME", "from then on: 7d, 12h, 30m ago, or 2026-11-22, \"2026-11-22 08:30\"",
-		  &a->since, 0, 0, NULL },
-		{ "until", 0, OPT_TEXT, "TIME", "before then", &a->until, 0, 0, NULL },
-		{ "dataset", 0, OPT_LIST, "NAME", "of this source only; may be given several times", &a->datasets, 0, 0,
-		  NULL },
+		FIND_OPT_SINCE(&a->since),
+		FIND_OPT_UNTIL(&a->until),
+		FIND_OPT_DATASET(&a->datasets),
 		{ "limit", 0, OPT_NUMBER, "N", "at most so many (default: 100); 0: all", &a->limit, 0, 0, NULL },
 		{ "oldest", 0, OPT_FLAG, NULL, "the oldest first, instead of the newest", &a->oldest, 0, 0, NULL },
 		{ "count-by", 0, OPT_TEXT, "FIELD", "how often each value of the field stands in them, most first",
 		  &a->count_by, 0, 0, NULL },
 		{ "json", 0, OPT_FLAG, NULL, "the events as they are stored, one a line", &a->json, 0, 0, NULL },
-		{ "data", 0, OPT_TEXT, "DIR", "the hub's folder (default: what khien.yaml says, else the usual one)",
-		  &a->data, 0, 0, NULL },
+		FIND_OPT_DATA(0, &a->data),
 		{ "color", 0, OPT_CHOICE, "WHEN", "auto, always, never", &a->color, 0, 0, term_color_choices },
-		{ "lang", 0, OPT_CHOICE, "LANG", "vi, en, zh (default: from the environment)", &a->lang, 0, 0,
-		  words_choices },
-		{ "quiet", 0, OPT_FLAG, NULL, "no progress bar and no closing line", &a->quiet, 0, 0, NULL },
+		FIND_OPT_LANG(&a->lang),
+		FIND_OPT_QUIET(0, &a->quiet),
 	};
 	const struct opt_spec spec = {
 		.command = "find",
@@ -71,7 +67,8 @@ static int parse_args(int argc, char **argv, struct args *a)
 		        "  *TEXT*            stands anywhere in some field\n"
 		        "  FIELD:VALUE       the field has this value; FIELD:*TEXT* in it; FIELD:* it is there\n"
 		        "  -...              any of these, which must not hold\n\n"
-		        "Exit status: 0 found, 1 nothing found, 2 something could not be done.\n\n"
+		        "Exit status: 0 found, 1 nothing found, 2 something could not be done, or the answer is not "
+		        "whole.\n\n"
 		        "Example: khien find --since 7d sshd source.ip:10.20.7.7 '-*publickey*'\n",
 	};
 	return opt_parse(&spec, argc, argv, &a->words);
@@ -176,10 +173,11 @@ static int make_query(struct find *f, int64_t now, struct err *err)
 		                   .progress = progress,
 		                   .progress_arg = f };
 	f->terms = calloc(a->words.n + 1, sizeof(*f->terms));
+	f->where = calloc(a->words.n + 1, sizeof(*f->where));
 	f->datasets = calloc(a->datasets.n + 1, sizeof(*f->datasets));
-	int r = f->terms && f->datasets ? 0 : err_set(err, -ENOMEM, "%m");
-	for (; !r && q->n_terms < a->words.n; q->n_terms++)
-		r = find_query_term(a->words.at[q->n_terms], &f->terms[q->n_terms], err);
+	int r = f->terms && f->where && f->datasets ? 0 : err_set(err, -ENOMEM, "%m");
+	for (size_t i = 0; !r && i < a->words.n; i++)
+		r = find_query_term(a->words.at[i], &f->terms[i], err);
 	for (; !r && q->n_datasets < a->datasets.n; q->n_datasets++)
 		f->datasets[q->n_datasets] = str_from(a->datasets.at[q->n_datasets]);
 	if (!r && a->since)
@@ -189,10 +187,10 @@ static int make_query(struct find *f, int64_t now, struct err *err)
 	if (!r && a->until && q->to <= q->from)
 		r = err_set(err, -EINVAL, "--until '%s' is not behind --since '%s': no event can lie between", a->until,
 		            a->since ? a->since : "");
-	q->terms = f->terms;
+	q->where = r ? NULL : find_query_all(f->terms, a->words.n, f->where);
 	q->datasets = f->datasets;
 	f->printer.terms = f->terms;
-	f->printer.n_terms = q->n_terms;
+	f->printer.n_terms = r ? 0 : a->words.n;
 	return r;
 }
 
@@ -219,13 +217,25 @@ static void say_closing(struct find *f, const struct event_found *found, int64_t
 	buf_free(&b);
 }
 
-static void say_damaged(struct find *f, const struct event_found *found)
+/* What is missing from the answer. */
+static bool say_gaps(struct find *f, const struct event_found *found)
 {
-	struct buf b = { 0 };
-	char n[32];
-	words_add(&b, f->language, WORD_FOUND_DAMAGED, find_number(f->language, found->damaged, n));
-	say(f, buf_str(&b));
-	buf_free(&b);
+	const struct {
+		enum word word;
+		uint64_t n;
+	} gaps[] = { { WORD_FOUND_DAMAGED, found->damaged }, { WORD_FOUND_MENDING, found->mending } };
+	bool any = false;
+	for (size_t i = 0; i < ARRAY_LEN(gaps); i++) {
+		struct buf b = { 0 };
+		char n[32];
+		if (!gaps[i].n)
+			continue;
+		words_add(&b, f->language, gaps[i].word, find_number(f->language, gaps[i].n, n));
+		say(f, buf_str(&b));
+		buf_free(&b);
+		any = true;
+	}
+	return any;
 }
 
 static int search(struct find *f, struct event_found *found, struct err *err)
@@ -233,7 +243,7 @@ static int search(struct find *f, struct event_found *found, struct err *err)
 	char dir[4200];
 	struct events *store;
 	const struct events_config config = { .dir = dir, .read_only = true, .clock = &clock_system };
-	int r = find_query_store(f->args.data, dir, sizeof(dir), err);
+	int r = find_query_enter(f->args.data, dir, sizeof(dir), err);
 	r = r ? r : events_embedded.open(&store, &config, err);
 	if (r)
 		return r;
@@ -267,11 +277,10 @@ static int run(struct find *f)
 	}
 	if (f->interrupt.came)
 		say(f, str_from(words(f->language, WORD_FOUND_STOPPED)));
-	if (found.damaged)
-		say_damaged(f, &found);
+	const bool gaps = say_gaps(f, &found);
 	if (!f->args.quiet)
 		say_closing(f, &found, clock_monotonic(&clock_system) - start);
-	return found.damaged || f->interrupt.came ? EXIT_TROUBLE : found.events ? 0 : 1;
+	return gaps || f->interrupt.came ? EXIT_TROUBLE : found.events ? 0 : 1;
 }
 
 int cmd_find(int argc, char **argv)
@@ -292,6 +301,7 @@ int cmd_find(int argc, char **argv)
 	opt_list_done(&f.args.datasets);
 	buf_free(&f.out);
 	free(f.terms);
+	free(f.where);
 	free(f.datasets);
 	free(words);
 	return status;

@@ -2,6 +2,7 @@
 
 #include "cmd/hub_admin.h"
 #include "event/event.h"
+#include "os/sandbox.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -89,6 +90,14 @@ int find_query_term(const char *word, struct event_term *ret, struct err *err)
 	return 0;
 }
 
+const struct event_expr *find_query_all(const struct event_term *terms, size_t n, struct event_expr *to)
+{
+	to[0] = (struct event_expr){ .kind = EXPR_AND, .of = to + 1, .n = n };
+	for (size_t i = 0; i < n; i++)
+		to[i + 1] = (struct event_expr){ .kind = EXPR_TERM, .term = terms[i] };
+	return to;
+}
+
 /* 7d: µs, or 0. */
 static int64_t duration(struct str s)
 {
@@ -146,17 +155,38 @@ int find_query_time(const char *word, int64_t now, int64_t *ret, struct err *err
 	               word);
 }
 
-int find_query_store(const char *data, char *path, size_t size, struct err *err)
+static int find_store(struct admin *a, const char *data, char *path, size_t size, struct err *err)
 {
-	struct admin a;
-	int r = admin_find(&a, data, err);
+	int r = admin_find(a, data, err);
 	if (r)
 		return r;
-	int n = snprintf(path, size, "%s/events", a.store);
+	int n = snprintf(path, size, "%s/events", a->store);
 	if (n < 0 || (size_t)n >= size)
-		return err_set(err, -ENAMETOOLONG, "'%s': %m", a.data);
+		return err_set(err, -ENAMETOOLONG, "'%s': %m", a->data);
 	if (access(path, F_OK))
 		return err_set(err, -errno, "no events at '%s': %m%s", path,
 		               errno == ENOENT ? "; name the hub's folder with --data" : "");
+	return 0;
+}
+
+int find_query_store(const char *data, char *path, size_t size, struct err *err)
+{
+	struct admin a;
+	return find_store(&a, data, path, size, err);
+}
+
+int find_query_enter(const char *data, char *path, size_t size, struct err *err)
+{
+	struct admin a;
+	struct sandbox *sandbox;
+	struct sandbox_report report;
+	int r = find_store(&a, data, path, size, err);
+	r = r ? r : admin_become(&a, err);
+	const struct sandbox_config config = { .dir = path, .may = SANDBOX_FILES | SANDBOX_THREADS };
+	r = r ? r : sandbox_init(&sandbox, &config, err);
+	if (r)
+		return r;
+	tzset(); /* reads a file */
+	sandbox_enter(sandbox, &report);
 	return 0;
 }

@@ -4,7 +4,10 @@
 #include "cmd/cmd.h"
 #include "cmd/hub_admin.h"
 #include "cmd/hub_export.h"
+#include "cmd/hub_posts.h"
+#include "cmd/hub_supervise.h"
 #include "cmd/opt.h"
+#include "cmd/outlet.h"
 #include "cmd/paths.h"
 #include "cmd/term.h"
 #include "cmd/words.h"
@@ -13,19 +16,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
-#include <sys/signalfd.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-static const int64_t FIRST_WAIT = 100LL * CLOCK_MS, LONGEST_WAIT = 5LL * CLOCK_S, SILENT = 60LL * CLOCK_S;
 static const int64_t LOOK_AT_CERTIFICATE = 12LL * 3600 * CLOCK_S;
 
 struct args {
@@ -50,16 +46,11 @@ struct hub {
 	const char *user, *front_user; /* who to become; NULL: nobody */
 	const struct clock *clock;
 	struct log log;
-	int signals;
-	/* a round */
-	pid_t keeper, front;
-	int ready;
-	int64_t began, heard, certificate_at; /* monotonic; heard 0: it isn't ready yet */
-	bool stopping, renewing;
+	int64_t certificate_at; /* monotonic; it was looked at */
 };
 
 static const char *const synopsis[] = { "[OPTION]... [--] [FILE...]",
-	                                "token|backup|restore|export|import|status [OPTION]...", NULL };
+	                                "token|posts|backup|restore|export|import|status [OPTION]...", NULL };
 
 static int parse_args(struct args *a, int argc, char **argv)
 {
@@ -104,7 +95,8 @@ static int parse_args(struct args *a, int argc, char **argv)
 		.n_opts = ARRAY_LEN(opts),
 		.more = "SIGHUP loads the rules anew; SIGTERM and SIGINT end it, when what was taken is durable.\n\n"
 		        "Jobs, each with its own --help:\n"
-		        "  khien hub token    who may send and read\n"
+		        "  khien hub token    who may send and read; with --post, what lets a post in\n"
+		        "  khien hub posts    which posts there are; revoke, forget\n"
 		        "  khien hub backup   a copy of all, while it runs; restore brings it back\n"
 		        "  khien hub export   events as NDJSON; import takes them in\n"
 		        "  khien hub status   what it holds, who sends, until when there is room\n\n"
@@ -116,10 +108,14 @@ static int parse_args(struct args *a, int argc, char **argv)
 static int complain(const char *text)
 {
 	struct buf line = { 0 };
+	struct outlet out;
 	buf_add(&line, STR("khien hub: "));
 	term_safe(&line, str_from(text));
 	buf_putc(&line, '\n');
-	term_write(STDERR_FILENO, buf_str(&line));
+	outlet_init(&out, STDERR_FILENO, &clock_system);
+	outlet_write(&out, buf_str(&line));
+	outlet_end(&out);
+	outlet_done(&out);
 	buf_free(&line);
 	return EXIT_TROUBLE;
 }
@@ -231,21 +227,18 @@ static int get_certificate(struct hub *h, struct err *err)
 
 /* --- the two processes --- */
 
-static void close_from_parent(const struct hub *h)
+static int keeper(void *arg, int link, int beat)
 {
-	sigset_t none;
-	close(h->signals);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
-static pid_t start_keeper(struct hub *h, int link, const int *others, size_t n)
-{
-	pid_t pid = fork();
-	if (pid != 0)
-		return pid;
-	char store[4200];
+	struct hub *h = arg;
+	char store[4200], pki[4200];
+	struct hub_posts *posts = NULL;
+	struct err err;
 	snprintf(store, sizeof(store), "%s/" HUB_STORE, h->c->data);
+	snprintf(pki, sizeof(pki), "%s/pki", h->c->data);
+	sodium_memzero(h->tls.key.p, h->tls.key.cap);
+	/* what it forks here keeps the rights to the keys; without it logs are taken all the same */
+	if (hub_posts_start(&posts, pki, h->clock, &h->log, &err))
+		log_say(&h->log, LOG_LEVEL_ERROR, "posts-off", LOG_TEXT("why", err.text));
 	const struct keeper_config config = {
 		.store = store,
 		.user = h->user,
@@ -253,19 +246,15 @@ static pid_t start_keeper(struct hub *h, int link, const int *others, size_t n)
 		.clock = h->clock,
 		.log = &h->log,
 		.link = link,
+		.beat = beat,
+		.posts = posts,
 	};
-	close_from_parent(h);
-	for (size_t i = 0; i < n; i++)
-		close(others[i]);
-	sodium_memzero(h->tls.key.p, h->tls.key.cap);
-	_exit(keeper_run(&config));
+	return keeper_run(&config);
 }
 
-static pid_t start_front(struct hub *h, int link, int ready, const int *others, size_t n)
+static int front(void *arg, int link, int beat)
 {
-	pid_t pid = fork();
-	if (pid != 0)
-		return pid;
+	struct hub *h = arg;
 	const struct front_config config = {
 		.hub = h->c,
 		.options = &h->args.options,
@@ -275,221 +264,37 @@ static pid_t start_front(struct hub *h, int link, int ready, const int *others, 
 		.user = h->front_user,
 		.clock = h->clock,
 		.link = link,
-		.ready = ready,
+		.beat = beat,
 	};
-	close_from_parent(h);
-	for (size_t i = 0; i < n; i++)
-		close(others[i]);
-	int status = front_run(&config);
-	fflush(NULL);
-	_exit(status);
+	return front_run(&config);
 }
 
-static int start_round(struct hub *h, struct err *err)
+static bool certificate_is_due(void *arg, int64_t now)
 {
-	int link[2], ready[2];
-	h->ready = -1;
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, link))
-		return err_set(err, -errno, "make a socket pair: %m");
-	if (pipe2(ready, O_CLOEXEC | O_NONBLOCK)) {
-		close(link[0]);
-		close(link[1]);
-		return err_set(err, -errno, "make a pipe: %m");
-	}
-	h->heard = 0;
-	h->began = clock_monotonic(h->clock);
-	h->keeper = start_keeper(h, link[0], (const int[]){ link[1], ready[0], ready[1] }, 3);
-	h->front = h->keeper < 0 ? -1 : start_front(h, link[1], ready[1], (const int[]){ link[0], ready[0] }, 2);
-	int code = h->front < 0 ? err_set(err, -errno, "start a process: %m") : 0;
-	close(link[0]);
-	close(link[1]);
-	close(ready[1]);
-	h->ready = ready[0];
-	return code;
-}
-
-/* "READY=1" and the like, for whoever started this: see sd_notify(3). */
-static void notify(const char *what)
-{
-	const char *path = getenv("NOTIFY_SOCKET");
-	struct sockaddr_un to = { .sun_family = AF_UNIX };
-	size_t n = path ? strlen(path) : 0;
-	if (!n || n >= sizeof(to.sun_path) || (*path != '/' && *path != '@'))
-		return;
-	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	memcpy(to.sun_path, path, n);
-	if (*path == '@')
-		to.sun_path[0] = '\0';
-	if (fd >= 0)
-		sendto(fd, what, strlen(what), MSG_NOSIGNAL, (struct sockaddr *)&to,
-		       (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n));
-	if (fd >= 0)
-		close(fd);
-}
-
-static void stop_front(struct hub *h)
-{
-	if (h->front > 0)
-		kill(h->front, SIGTERM);
-}
-
-static void on_signal(struct hub *h, int signal)
-{
-	if (signal == SIGHUP && h->front > 0) {
-		kill(h->front, SIGHUP);
-	} else if (signal == SIGTERM || signal == SIGINT) {
-		notify("STOPPING=1");
-		h->stopping = true;
-		stop_front(h);
-	}
-}
-
-static void read_signals(struct hub *h)
-{
-	struct signalfd_siginfo info;
-	while (read(h->signals, &info, sizeof(info)) == (ssize_t)sizeof(info))
-		on_signal(h, (int)info.ssi_signo);
-}
-
-static void read_heartbeat(struct hub *h)
-{
-	char bytes[64];
-	ssize_t n = read(h->ready, bytes, sizeof(bytes));
-	if (n <= 0)
-		return;
-	notify(h->heard ? "WATCHDOG=1" : "READY=1\nSTATUS=taking events");
-	h->heard = clock_monotonic(h->clock);
-}
-
-/* How a process ended: HUB_*. What wasn't asked for is told. */
-static int reap(struct hub *h, pid_t *pid, const char *name)
-{
-	int status;
-	while (waitpid(*pid, &status, 0) < 0 && errno == EINTR)
-		continue;
-	*pid = 0;
-	if (h->stopping && WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM)
-		return HUB_ENDED; /* it was told before it could listen */
-	int how = WIFEXITED(status) && WEXITSTATUS(status) <= HUB_HOPELESS ? WEXITSTATUS(status) : HUB_DIED;
-	if (WIFSIGNALED(status))
-		log_say(&h->log, LOG_LEVEL_ERROR, "process-ended", LOG_TEXT("process", name),
-		        LOG_NUMBER("signal", (uint64_t)WTERMSIG(status)));
-	else if (how != HUB_ENDED)
-		log_say(&h->log, LOG_LEVEL_ERROR, "process-ended", LOG_TEXT("process", name),
-		        LOG_NUMBER("status", (uint64_t)WEXITSTATUS(status)));
-	return how;
-}
-
-static void look_for_end(struct hub *h, pid_t *pid, const char *name, int *how)
-{
-	siginfo_t info = { 0 };
-	if (*pid > 0 && !waitid(P_PID, (id_t)*pid, &info, WEXITED | WNOHANG | WNOWAIT) && info.si_pid)
-		*how = reap(h, pid, name);
-}
-
-/* Silent for too long: whatever holds it will not let go. */
-static void look_for_silence(struct hub *h, int64_t now)
-{
-	if (!h->heard || now - h->heard < SILENT || h->front <= 0)
-		return;
-	log_say(&h->log, LOG_LEVEL_ERROR, "front-silent",
-	        LOG_NUMBER("seconds", (uint64_t)((now - h->heard) / CLOCK_S)));
-	kill(h->front, SIGKILL);
-	h->heard = now;
-}
-
-static void look_at_certificate(struct hub *h, int64_t now)
-{
+	struct hub *h = arg;
 	struct pki_info info;
 	struct err err;
 	const int64_t month = 30LL * 86400 * CLOCK_S;
-	if (now - h->certificate_at < LOOK_AT_CERTIFICATE || h->stopping)
-		return;
+	if (now - h->certificate_at < LOOK_AT_CERTIFICATE)
+		return false;
 	h->certificate_at = now;
-	if (!pki_read(buf_str(&h->tls.certificate), &info, &err) && info.until - clock_wall(h->clock) < month) {
-		h->renewing = true;
-		stop_front(h);
-	}
+	return !pki_read(buf_str(&h->tls.certificate), &info, &err) && info.until - clock_wall(h->clock) < month;
 }
 
-/* Until both have ended. How: the worse of the two. */
-static int run_round(struct hub *h)
+static void renew_certificate(void *arg)
 {
-	int front = HUB_ENDED, keeper = HUB_ENDED;
-	while (h->front > 0 || h->keeper > 0) {
-		struct pollfd p[] = { { .fd = h->signals, .events = POLLIN },
-			              { .fd = h->front > 0 ? h->ready : -1, .events = POLLIN } };
-		poll(p, ARRAY_LEN(p), 1000);
-		read_signals(h);
-		if (p[1].revents & POLLIN)
-			read_heartbeat(h);
-		int64_t now = clock_monotonic(h->clock);
-		look_for_silence(h, now);
-		look_at_certificate(h, now);
-		look_for_end(h, &h->front, "front", &front);
-		/* without its store the front ends by itself, when it finds the link closed */
-		look_for_end(h, &h->keeper, "keeper", &keeper);
-	}
-	if (h->ready >= 0)
-		close(h->ready);
-	return front > keeper ? front : keeper;
-}
-
-static int wait_before(struct hub *h, int64_t us)
-{
-	struct pollfd p = { .fd = h->signals, .events = POLLIN };
-	int64_t until = clock_monotonic(h->clock) + us, left;
-	while (!h->stopping && (left = until - clock_monotonic(h->clock)) > 0) {
-		poll(&p, 1, (int)(left / CLOCK_MS) + 1);
-		read_signals(h);
-	}
-	return h->stopping;
-}
-
-static int supervise(struct hub *h, struct err *err)
-{
-	int64_t wait = FIRST_WAIT;
-	for (;;) {
-		int code = start_round(h, err);
-		int how = run_round(h);
-		if (code)
-			return code;
-		if (h->stopping || (how == HUB_ENDED && !h->renewing))
-			return how == HUB_ENDED ? 0 : err_set(err, -EIO, "it ended badly: see above");
-		if (how == HUB_HOPELESS)
-			return err_set(err, -EIO, "it can't go on: see above");
-		if (h->renewing) {
-			h->renewing = false;
-			code = get_certificate(h, err);
-			if (code)
-				log_say(&h->log, LOG_LEVEL_ERROR, "certificate-not-renewed",
-				        LOG_TEXT("why", err->text));
-			continue;
-		}
-		if (clock_monotonic(h->clock) - h->began > SILENT)
-			wait = FIRST_WAIT;
-		log_say(&h->log, LOG_LEVEL_ERROR, "restarting", LOG_NUMBER("after_ms", (uint64_t)(wait / CLOCK_MS)));
-		if (wait_before(h, wait))
-			return 0;
-		wait = wait * 2 < LONGEST_WAIT ? wait * 2 : LONGEST_WAIT;
-	}
-}
-
-static int catch_signals(struct hub *h, struct err *err)
-{
-	sigset_t set;
-	sigemptyset(&set);
-	static const int caught[] = { SIGTERM, SIGINT, SIGHUP, SIGCHLD };
-	for (size_t i = 0; i < ARRAY_LEN(caught); i++)
-		sigaddset(&set, caught[i]);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	h->signals = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
-	return h->signals < 0 ? err_set(err, -errno, "read signals: %m") : 0;
+	struct hub *h = arg;
+	struct err err;
+	if (get_certificate(h, &err))
+		log_say(&h->log, LOG_LEVEL_ERROR, "certificate-not-renewed", LOG_TEXT("why", err.text));
 }
 
 static int run(struct hub *h, struct err *err)
 {
 	struct hub_folders folders = { .data = h->c->data };
+	/* who reads what is printed can't hold up what takes logs */
+	outlet_unblock(STDOUT_FILENO);
+	outlet_unblock(STDERR_FILENO);
 	int code = hub_folders(&folders, err);
 	h->user = folders.user;
 	h->front_user = folders.front_user;
@@ -497,9 +302,15 @@ static int run(struct hub *h, struct err *err)
 		code = config_limits(h->c, &h->limits, err);
 	if (!code)
 		code = get_certificate(h, err);
-	if (!code)
-		code = catch_signals(h, err);
-	return code ? code : supervise(h, err);
+	const struct supervisor supervisor = {
+		.clock = h->clock,
+		.log = &h->log,
+		.work = { [PART_KEEPER] = keeper, [PART_FRONT] = front },
+		.due = certificate_is_due,
+		.renew = renew_certificate,
+		.arg = h,
+	};
+	return code ? code : supervise(&supervisor, err);
 }
 
 static void done(struct hub *h)
@@ -515,7 +326,7 @@ static void done(struct hub *h)
 
 static int hub_run(int argc, char **argv)
 {
-	struct hub h = { .clock = &clock_system, .log = { STDERR_FILENO, &clock_system }, .signals = -1 };
+	struct hub h = { .clock = &clock_system, .log = { STDERR_FILENO, &clock_system } };
 	struct err err = { 0 };
 	CLEANUP(buf_free) struct buf problems = { 0 };
 	h.args.options.lang = -1;
@@ -544,6 +355,7 @@ int cmd_hub(int argc, char **argv)
 	} jobs[] = {
 		{ "token", hub_token },   { "backup", hub_backup }, { "restore", hub_restore },
 		{ "export", hub_export }, { "import", hub_import }, { "status", hub_status },
+		{ "posts", hub_posts },
 	};
 	for (size_t i = 0; argc > 1 && i < ARRAY_LEN(jobs); i++)
 		if (strcmp(argv[1], jobs[i].name) == 0)

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "cmd/config.h"
 #include "store/events.h"
+#include "store/posts.h"
 #include "store/state.h"
 
 #include <sys/types.h>
@@ -30,6 +31,12 @@ enum link_kind {
 	LINK_STORE,    /* to the front: struct link_store */
 	LINK_REPLAY,   /* to the front: n rows that were taken before the start; seq: the number of the first */
 	LINK_REPLAYED, /* that was all */
+	LINK_ASK,      /* to the keeper: a question of a post, seq: its number; struct link_ask and its JSON */
+	LINK_REPLY,    /* to the front: the answer of number seq; code: the HTTP status; its JSON */
+	LINK_SEEN,     /* to the keeper: n struct link_seen */
+	LINK_SENT,     /* to the keeper: n orders' ids, each with a NUL, that their posts have fetched */
+	LINK_POSTS,    /* to the front: n struct link_post, all that are known and not revoked */
+	LINK_ORDERS,   /* to the front: n struct link_order, each with its JSON; all that wait for posts */
 	LINK_MATCHED,  /* both ways: rules have seen all rows before number seq, and alerts of them were sent */
 	N_LINKS,
 };
@@ -41,9 +48,8 @@ struct link_head {
 };
 
 struct link_row {
-	int64_t time;
-	uint32_t json, id, dataset; /* lengths of the texts that follow, in this order */
-	uint32_t arrived;
+	int64_t time, since;
+	uint32_t json, id, dataset, unused; /* lengths of the texts that follow, in this order */
 };
 
 struct link_alert {
@@ -59,6 +65,30 @@ struct link_store {
 	uint64_t alerts;     /* raised since the start */
 	int32_t trouble;     /* -errno: nothing can be stored now */
 	char why[256];
+};
+
+/* Texts end with a NUL, which whoever reads them sees to. */
+struct link_ask {
+	uint32_t what; /* enum api_asks */
+	char post[POST_NAME + 1], serial[POST_SERIAL + 1];
+	char order[STATE_ORDER_ID + 1];
+};
+
+struct link_seen {
+	char name[POST_NAME + 1], serial[POST_SERIAL + 1];
+	int64_t when;
+};
+
+struct link_post {
+	char name[POST_NAME + 1], unit[POST_NAME + 1];
+	char serial[POST_SERIAL + 1], before[POST_SERIAL + 1];
+};
+
+struct link_order {
+	uint64_t turn;
+	int64_t expires;
+	char post[POST_NAME + 1], id[STATE_ORDER_ID + 1];
+	uint32_t size; /* of the JSON that follows */
 };
 
 enum { LINK_MESSAGE_MAX = 64 << 20 };
@@ -109,7 +139,8 @@ struct keeper_config {
 	const struct event_limits *limits;
 	const struct clock *clock;
 	const struct log *log;
-	int link;
+	int link, beat;          /* beat: see hub_supervise.h */
+	struct hub_posts *posts; /* NULL: the hub has none */
 };
 /* In a process of its own. Ends when the other end of the link is closed: its exit status. */
 int keeper_run(const struct keeper_config *config);
@@ -120,8 +151,7 @@ struct front_config {
 	struct str key, certificate, ca; /* PEM; key is wiped once it is in use */
 	const char *user;
 	const struct clock *clock;
-	int link;
-	int ready; /* a byte is written here when it listens, and one a second from then on */
+	int link, beat;
 };
 /* What only the command line says. */
 struct hub_options {

@@ -3,6 +3,7 @@
 #include "cmd/cmd.h"
 #include "cmd/config.h"
 #include "cmd/term.h"
+#include "store/state.h"
 
 #include <errno.h>
 #include <grp.h>
@@ -110,6 +111,43 @@ int admin_become(const struct admin *a, struct err *err)
 	    setresuid(a->uid, a->uid, a->uid))
 		return err_set(err, -errno, "become the owner of '%s': %m", a->data);
 	return 0;
+}
+
+/* Why SQLite or the system said no, in words of the one who stands before it. */
+static int no_right(const struct admin *a, struct err *err)
+{
+	const struct passwd *pw = getpwuid(a->uid);
+	return err_set(err, -EACCES,
+	               "no right to '%s/state.db': run this as root, or as the user the hub runs as%s%s", a->store,
+	               geteuid() == 0 && pw ? ", " : "", geteuid() == 0 && pw ? pw->pw_name : "");
+}
+
+int admin_open(struct admin *a, bool make, bool reads, struct state **ret, struct err *err)
+{
+	const struct state_config config = { .dir = a->store, .read_only = reads, .clock = &clock_system };
+	int code = !make && !a->exists
+	                   ? err_set(err, -ENOENT, "there is no hub's folder '%s': name it with --data", a->data)
+	                   : 0;
+	if (!code)
+		code = make ? admin_make(a, err) : 0;
+	if (!code)
+		code = admin_become(a, err);
+	if (code)
+		return code;
+	code = state_open(ret, &config, NULL, err);
+	return code == -EACCES || code == -EPERM || (code == -EROFS && access(a->store, W_OK)) ? no_right(a, err) : code;
+}
+
+/* Called before admin_become(): behind sudo it is the one who called that. */
+void admin_who(char who[65])
+{
+	const char *sudo = geteuid() == 0 ? getenv("SUDO_USER") : NULL;
+	const struct passwd *pw = sudo && *sudo ? NULL : getpwuid(getuid());
+	char number[24];
+	snprintf(number, sizeof(number), "uid %u", (unsigned)getuid());
+	snprintf(who, 65, "%.64s", sudo && *sudo ? sudo : pw ? pw->pw_name : number);
+	for (char *c = who; *c; c++)
+		*c = (char)(*c < ' ' || *c == 0x7f ? '?' : *c);
 }
 
 int admin_complain(const char *job, const struct err *err)

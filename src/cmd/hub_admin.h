@@ -11,6 +11,8 @@
 #include <sys/types.h>
 
 int hub_token(int argc, char **argv);
+int hub_posts(int argc, char **argv);  /* hub_posts_job.c */
+int hub_invite(int argc, char **argv); /* hub_invite.c: khien hub token --post */
 int hub_backup(int argc, char **argv);
 int hub_restore(int argc, char **argv);
 
@@ -47,6 +49,14 @@ int admin_make_parents(const struct admin *a, struct err *err);
 int admin_make(struct admin *a, struct err *err);
 /* Becomes who keeps the store, for good, so that what is made belongs to that user; files are for nobody else. */
 int admin_become(const struct admin *a, struct err *err);
+/*
+ * Opens its state.db as who keeps the store; NULL in *ret on failure. make: the folder too. reads: not to be changed.
+ * -EACCES says who may.
+ */
+struct state;
+int admin_open(struct admin *a, bool make, bool reads, struct state **ret, struct err *err);
+/* Who runs this, for "who" in the state: the name behind sudo, else of the user; up to 64 bytes and a NUL. */
+void admin_who(char who[65]);
 /* "khien hub JOB: WHY" on standard error, safe for a terminal; returns EXIT_TROUBLE. */
 int admin_complain(const char *job, const struct err *err);
 

@@ -148,8 +148,11 @@ static void add_item(struct desk *d, struct flight *f, const struct offer *o, ui
 		.id = item->id,
 		.dataset = item->dataset,
 		.source = str_from(o->sender->name),
+		.host = str_from(o->sender->host),
+		.unit = str_from(o->sender->unit),
 		.file = o->file,
 		.received = o->now,
+		.since = item->since,
 		.zone = zone(o->now),
 	};
 	struct envelope_row sealed;
@@ -164,9 +167,9 @@ static void add_item(struct desk *d, struct flight *f, const struct offer *o, ui
 	}
 	const struct event_row row = {
 		.time = sealed.time,
+		.since = sealed.since,
 		.dataset = bounded(d, sealed.dataset),
 		.id = sealed.id,
-		.arrived = sealed.arrived,
 		.json = buf_str(&d->scratch),
 	};
 	link_add_row(&f->rows, &row);

@@ -5,14 +5,16 @@
 #include "cmd/find_print.h"
 #include "cmd/find_query.h"
 #include "cmd/interrupt.h"
-#include "cmd/opt.h"
 #include "cmd/term.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/pidfd.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <zstd.h>
 
@@ -45,19 +47,15 @@ static const char *const synopsis[] = { "[--since TIME] [--until TIME] [options]
 static int parse_args(int argc, char **argv, struct args *a)
 {
 	const struct opt opts[] = {
-		{ "since", 0, OPT_TEXT, "TIME", "from then on: 7d, 12h, 30m ago, or 2026-11-22, \"2026-11-22 08:30\"",
-		  &a->since, 0, 0, NULL },
-		{ "until", 0, OPT_TEXT, "TIME", "before then", &a->until, 0, 0, NULL },
-		{ "dataset", 0, OPT_LIST, "NAME", "of this source only; may be given several times", &a->datasets, 0, 0,
-		  NULL },
+		FIND_OPT_SINCE(&a->since),
+		FIND_OPT_UNTIL(&a->until),
+		FIND_OPT_DATASET(&a->datasets),
 		{ "output", 'o', OPT_TEXT, "FILE", "written whole or not at all (default: standard output)", &a->output,
 		  0, 0, NULL },
 		{ "plain", 0, OPT_FLAG, NULL, "NDJSON as it is, not compressed with zstd", &a->plain, 0, 0, NULL },
-		{ "data", 'd', OPT_TEXT, "DIR", "the hub's folder (default: what khien.yaml says, else the usual one)",
-		  &a->data, 0, 0, NULL },
-		{ "lang", 0, OPT_CHOICE, "LANG", "vi, en, zh (default: from the environment)", &a->lang, 0, 0,
-		  words_choices },
-		{ "quiet", 'q', OPT_FLAG, NULL, "no progress bar and no closing line", &a->quiet, 0, 0, NULL },
+		FIND_OPT_DATA('d', &a->data),
+		FIND_OPT_LANG(&a->lang),
+		FIND_OPT_QUIET('q', &a->quiet),
 	};
 	const struct opt_spec spec = {
 		.command = "hub export",
@@ -66,7 +64,7 @@ static int parse_args(int argc, char **argv, struct args *a)
 		        "run on.",
 		.opts = opts,
 		.n_opts = ARRAY_LEN(opts),
-		.more = "Exit status: 0 done, 2 something could not be done.\n\n"
+		.more = "Exit status: 0 done, 2 something could not be done, or could not be read.\n\n"
 		        "Example: khien hub export --since 2026-11-01 --until 2026-12-01 -o november.ndjson.zst\n",
 	};
 	return opt_parse(&spec, argc, argv, NULL);
@@ -176,22 +174,28 @@ static int sync_folder(const char *path)
 	return r;
 }
 
-static int close_output(struct export *x, struct err *err)
+/* All of it is there, and on the disk where it is a file. */
+static int written(struct export *x, struct err *err)
 {
-	const char *name = x->args.output ? x->args.output : "standard output";
-	if (x->failed == -EPIPE)
-		return err_set(err, x->failed, "standard output was closed: stopped");
 	if (!x->failed && x->beside[0] && fsync(x->fd))
 		x->failed = -errno;
-	if (!x->failed && x->beside[0] && rename(x->beside, x->args.output))
-		x->failed = -errno;
-	if (x->failed)
-		return err_set(err, x->failed, "write '%s': %m", name);
+	if (x->failed == -EPIPE)
+		return err_set(err, x->failed, "standard output was closed: stopped");
+	return !x->failed
+	               ? 0
+	               : err_set(err, x->failed, "write '%s': %m", x->args.output ? x->args.output : "standard output");
+}
+
+/* A whole file takes its name. */
+static int close_output(struct export *x, struct err *err)
+{
 	if (!x->beside[0])
 		return 0;
+	if (rename(x->beside, x->args.output))
+		return err_set(err, -errno, "write '%s': %m", x->args.output);
 	x->beside[0] = '\0';
 	int r = sync_folder(x->args.output);
-	return r ? err_set(err, r, "write '%s': its folder: %m", name) : 0;
+	return r ? err_set(err, r, "write '%s': its folder: %m", x->args.output) : 0;
 }
 
 static int make_query(struct export *x, struct event_query *q, struct str **datasets, struct err *err)
@@ -223,8 +227,7 @@ static int write_events(struct export *x, const struct event_query *q, struct ev
 	char dir[4200];
 	struct events *store;
 	const struct events_config config = { .dir = dir, .read_only = true, .clock = &clock_system };
-	int r = find_query_store(x->args.data, dir, sizeof(dir), err);
-	r = r ? r : open_output(x, err);
+	int r = find_query_enter(x->args.data, dir, sizeof(dir), err);
 	r = r ? r : events_embedded.open(&store, &config, err);
 	if (r)
 		return r;
@@ -239,7 +242,7 @@ static int write_events(struct export *x, const struct event_query *q, struct ev
 	if (r)
 		return r;
 	put(x, STR(""), true);
-	return close_output(x, err);
+	return written(x, err);
 }
 
 static void say_closing(struct export *x, const struct event_found *found, int64_t us)
@@ -252,37 +255,95 @@ static void say_closing(struct export *x, const struct event_found *found, int64
 	buf_free(&b);
 }
 
-static void say_damaged(struct export *x, const struct event_found *found)
+/* What is missing from the answer. */
+static bool say_gaps(struct export *x, const struct event_found *found)
 {
-	struct buf b = { 0 };
-	char n[32];
-	words_add(&b, x->language, WORD_FOUND_DAMAGED, find_number(x->language, found->damaged, n));
-	say(x, buf_str(&b));
-	buf_free(&b);
+	const struct {
+		enum word word;
+		uint64_t n;
+	} gaps[] = { { WORD_FOUND_DAMAGED, found->damaged }, { WORD_FOUND_MENDING, found->mending } };
+	bool any = false;
+	for (size_t i = 0; i < ARRAY_LEN(gaps); i++) {
+		struct buf b = { 0 };
+		char n[32];
+		if (!gaps[i].n)
+			continue;
+		words_add(&b, x->language, gaps[i].word, find_number(x->language, gaps[i].n, n));
+		say(x, buf_str(&b));
+		buf_free(&b);
+		any = true;
+	}
+	return any;
 }
 
-static int run(struct export *x)
+/* How the process that reads the store ended. */
+enum { WHOLE, WITH_GAPS /* what could be read is written */, FAILED };
+
+static int read_apart(struct export *x, const struct event_query *q)
 {
 	struct event_found found = { 0 };
-	struct event_query query;
-	struct str *datasets = NULL;
 	struct err err = { 0 };
-	int64_t start = clock_monotonic(&clock_system);
-	int r = make_query(x, &query, &datasets, &err);
-	if (!r) {
-		interrupt_begin(&x->interrupt);
-		r = write_events(x, &query, &found, &err);
-		interrupt_end(&x->interrupt);
-	}
-	free(datasets);
+	const int64_t start = clock_monotonic(&clock_system);
+	int r = write_events(x, q, &found, &err);
 	progress_clear(&x->progress);
 	if (r)
 		say(x, str_from(err.text));
-	if (found.damaged)
-		say_damaged(x, &found);
+	const bool gaps = say_gaps(x, &found);
 	if (!r && !x->args.quiet)
 		say_closing(x, &found, clock_monotonic(&clock_system) - start);
-	return r || found.damaged ? EXIT_TROUBLE : EXIT_NOTHING;
+	return r ? FAILED : gaps ? WITH_GAPS : WHOLE;
+}
+
+/* Ctrl-C of a terminal comes to both; what came to this one alone is passed on. */
+static int wait_for(struct export *x, pid_t pid)
+{
+	int status, fd = pidfd_open(pid, 0);
+	while (fd >= 0 && !x->interrupt.came) {
+		struct pollfd p[] = { { .fd = fd, .events = POLLIN }, { .fd = x->interrupt.fd, .events = POLLIN } };
+		poll(p, ARRAY_LEN(p), -1);
+		if (p[0].revents)
+			break;
+		if (interrupt_came(&x->interrupt))
+			kill(pid, SIGTERM);
+	}
+	if (fd >= 0)
+		close(fd);
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		continue;
+	if (!WIFEXITED(status))
+		say(x, STR("the process that reads the store was ended"));
+	return WIFEXITED(status) ? WEXITSTATUS(status) : FAILED;
+}
+
+/*
+ * What is stored is read by a process that has no rights but those to the store; where it is written to, and what that
+ * file is called in the end, is for this one, with the rights of who runs it.
+ */
+static int run(struct export *x)
+{
+	struct event_query query;
+	struct str *datasets = NULL;
+	struct err err = { 0 };
+	int how = FAILED;
+	int r = make_query(x, &query, &datasets, &err);
+	r = r ? r : open_output(x, &err);
+	if (!r) {
+		interrupt_begin(&x->interrupt);
+		pid_t pid = fork();
+		if (pid == 0)
+			_exit(read_apart(x, &query));
+		if (pid < 0)
+			r = err_set(&err, -errno, "start a process: %m");
+		else
+			how = wait_for(x, pid);
+		interrupt_end(&x->interrupt);
+	}
+	free(datasets);
+	if (!r && how != FAILED)
+		r = close_output(x, &err);
+	if (r)
+		say(x, str_from(err.text));
+	return r || how != WHOLE ? EXIT_TROUBLE : EXIT_NOTHING;
 }
 
 int hub_export(int argc, char **argv)

@@ -5,6 +5,7 @@
 #include "cmd/hub_front.h"
 
 #include "api/credentials.h"
+#include "cmd/hub_posts.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -79,9 +80,15 @@ static void not_listening(struct front *f, const char *what, const struct err *e
 
 static void add_api(struct front *f, size_t item)
 {
-	const struct api_tls tls = { .certificate = f->c->certificate, .key = f->key };
+	CLEANUP(buf_free) struct buf chain = { 0 };
+	const struct api_posts posts = posts_front_api(f);
+	/* the CA's certificate behind it: a post that knows but its fingerprint sees where the chain ends */
+	buf_add(&chain, f->c->certificate);
+	buf_add(&chain, f->c->ca);
+	const struct api_tls tls = { .certificate = buf_str(&chain), .key = f->key };
 	struct api_config config = {
 		.tls = item >= f->https ? &tls : NULL,
+		.posts = item >= f->https ? &posts : NULL,
 		.clock = f->clock,
 		.take = desk_take,
 		.taker = f->desk,
@@ -89,6 +96,7 @@ static void add_api(struct front *f, size_t item)
 		.metrics = front_metrics,
 		.health = front_health,
 		.arg = f,
+		.memory = &f->http_memory,
 	};
 	struct err err = { 0 };
 	const char *name = f->sources.shown[item];
@@ -248,6 +256,7 @@ static int start_output(struct front *f, struct err *err)
 	config.group = true;
 	config.also = front_alert;
 	config.also_arg = f;
+	config.sheds = true;
 	int code = show_new(&f->show, engine_ruleset(f->engine), &config, err);
 	if (code)
 		return code;
@@ -279,6 +288,8 @@ static int start_desk(struct front *f, struct err *err)
 	int code = link_init(&f->link, f->c->link);
 	if (!code && (code = senders_new(&f->senders)))
 		err_set(err, code, "%m");
+	if (!code && (code = posts_front_new(&f->posts, f)))
+		err_set(err, code, "%m");
 	return code ? code : desk_new(&f->desk, &config, err);
 }
 
@@ -294,6 +305,8 @@ static void start_listening(struct front *f)
 	}
 }
 
+enum { READ_AHEAD = 16 << 20 };
+
 static int start_following(struct front *f, struct err *err)
 {
 	const struct follow_config config = {
@@ -302,6 +315,7 @@ static int start_following(struct front *f, struct err *err)
 		.sources = &f->sources,
 		.places = f->places,
 		.clock = f->clock,
+		.ahead = READ_AHEAD,
 	};
 	f->taker = (struct taker){
 		.take = front_take,
@@ -365,6 +379,7 @@ static void done(struct front *f)
 	sources_done(&f->sources);
 	place_free(f->places);
 	live_recordings_free(f->recordings, f->n_recordings);
+	posts_front_free(f->posts);
 	senders_free(f->senders);
 	free(f->tokens);
 	forget_key(f);
@@ -381,6 +396,7 @@ int front_run(const struct front_config *config)
 		.c = config, .clock = config->clock, .link.fd = -1, .log = { STDERR_FILENO, config->clock }
 	};
 	f->began = clock_monotonic(f->clock);
+	f->http_memory = API_MEMORY;
 	int code = start(f, &err);
 	if (code) {
 		log_say(&f->log, LOG_LEVEL_ERROR, "not-started", LOG_TEXT("why", err.text));

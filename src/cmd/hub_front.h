@@ -76,6 +76,7 @@ struct front {
 	struct taker taker;
 	struct listener *listeners[FRONT_LISTENERS];
 	size_t n_listeners;
+	size_t http_memory; /* left for all requests */
 	struct api *apis[FRONT_LISTENERS];
 	size_t n_apis;
 	struct senders *senders;
@@ -85,12 +86,13 @@ struct front {
 	struct link_store store; /* what the keeper said last */
 	int64_t store_at;        /* and when, monotonic */
 	struct desk *desk;
+	struct posts_front *posts;
 	unsigned followed; /* offers of follow that are under way */
 	struct recording *recordings;
 	size_t n_recordings;
-	uint64_t stored;         /* events of recordings */
-	int64_t began, stopping; /* monotonic; stopping 0: not */
-	int64_t beat, status;    /* when the supervisor and the keeper were last told */
+	uint64_t stored;              /* events of recordings */
+	int64_t began, stopping;      /* monotonic; stopping 0: not */
+	int64_t beat, second, status; /* when the supervisor, this process and the keeper were last told */
 	bool replayed, serving;
 };
 
@@ -107,5 +109,7 @@ int front_play(struct front *f, struct err *err);
 
 /* Waits for the keeper and hears it. 0, or -errno: it is gone. */
 int front_hear(struct front *f, int timeout_ms);
+/* It is at work, as the supervisor hears; to be called wherever something may take longer than some seconds. */
+void front_beat(struct front *f);
 
 #endif

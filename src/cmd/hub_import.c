@@ -3,9 +3,8 @@
 
 #include "cmd/cmd.h"
 #include "cmd/find_print.h"
-#include "cmd/hub_admin.h"
+#include "cmd/find_query.h"
 #include "cmd/interrupt.h"
-#include "cmd/opt.h"
 #include "cmd/term.h"
 #include "intake/envelope.h"
 #include "intake/unpack.h"
@@ -62,11 +61,9 @@ static const char *const synopsis[] = { "[options] FILE...", NULL };
 static int parse_args(int argc, char **argv, struct args *a)
 {
 	const struct opt opts[] = {
-		{ "data", 'd', OPT_TEXT, "DIR", "the hub's folder (default: what khien.yaml says, else the usual one)",
-		  &a->data, 0, 0, NULL },
-		{ "lang", 0, OPT_CHOICE, "LANG", "vi, en, zh (default: from the environment)", &a->lang, 0, 0,
-		  words_choices },
-		{ "quiet", 'q', OPT_FLAG, NULL, "no progress bar and no closing line", &a->quiet, 0, 0, NULL },
+		FIND_OPT_DATA('d', &a->data),
+		FIND_OPT_LANG(&a->lang),
+		FIND_OPT_QUIET('q', &a->quiet),
 	};
 	const struct opt_spec spec = {
 		.command = "hub import",

@@ -3,6 +3,9 @@
  * with one fsync (group commit), and says so. It has no network, and of files the data folder alone.
  */
 #include "cmd/hub.h"
+#include "cmd/hub_alerts.h"
+#include "cmd/hub_posts.h"
+#include "cmd/hub_supervise.h"
 
 #include "os/atomic.h"
 #include "os/sandbox.h"
@@ -17,9 +20,9 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { ALERTS_KEPT = 1000000, ALERTS_BYTES = 1 << 30 };
+enum { STATE_WAIT_MS = 200 /* events wait as long */ };
 enum { WAIT_MS = 50, ROWS_AT_ONCE = 8192, REPLAY_BYTES = 256 << 10 };
-static const int64_t SAY_EVERY = CLOCK_S, MARK_EVERY = CLOCK_S, ENFORCE_EVERY = 30LL * CLOCK_S;
+static const int64_t SAY_EVERY = CLOCK_S, LOOK_EVERY = 50LL * CLOCK_MS, ENFORCE_EVERY = 30LL * CLOCK_S;
 static const int64_t HOUR = 3600LL * CLOCK_S, DAY = 86400LL * CLOCK_S;
 static const int64_t PATIENCE = 2LL * CLOCK_S;
 
@@ -31,14 +34,13 @@ struct keeper {
 	struct link link;
 	struct link_store said;
 	uint64_t state_version;
-	int64_t said_at, enforced_at;
-	bool unsynced, changed; /* rows wait for sync; state for commit */
-	bool owed;
-	uint64_t matched, marked; /* rules have seen the rows up to here; and that is on the disk */
-	uint64_t next;            /* number of the row behind the last */
-	bool open;                /* rows are taken */
-	bool alert_lost; /* how far rules have come isn't marked any more: after a restart it is raised again */
-	int64_t marked_at;
+	struct buf tokens; /* as the front has them */
+	bool keeps_state;  /* state_keep() is due */
+	int64_t said_at, looked_at, enforced_at, beat;
+	bool unsynced; /* rows wait for sync */
+	struct alerts alerts;
+	uint64_t next;      /* number of the row behind the last */
+	bool open, serving; /* rows are taken; and all that had to be seen again is on its way */
 	int64_t wall, wall_at, wall_saved, trust_from; /* the wall clock as it was seen last, and when (monotonic) */
 	struct event_row *rows;
 	uint8_t *verdicts;
@@ -47,6 +49,12 @@ struct keeper {
 	struct buf replay;
 	uint64_t replay_n, replay_seq;
 };
+
+static void say_at_work(struct keeper *k)
+{
+	const enum supervise_beat what = k->serving ? BEAT_TAKES : BEAT_STARTS;
+	supervise_beat(k->c->beat, what, clock_monotonic(k->c->clock), &k->beat);
+}
 
 static void note(void *arg, const char *event, const char *what, const char *why)
 {
@@ -92,70 +100,6 @@ static int on_rows(struct keeper *k, const struct link_head *head, struct str bo
 	return 0;
 }
 
-static int on_alert(struct keeper *k, struct str body)
-{
-	struct alert_row a;
-	struct err err;
-	bool added = false;
-	if (!link_take_alert(body, &a))
-		return -EPROTO;
-	int code = k->changed ? 0 : state_begin(k->state, &err);
-	if (!code) {
-		k->changed = true;
-		code = state_alert_add(k->state, &a, &added, &err);
-	}
-	if (code)
-		log_say(k->c->log, LOG_LEVEL_ERROR, "alert-not-stored", LOG_TEXT("why", err.text));
-	k->alert_lost |= code != 0;
-	k->said.alerts += added;
-	return 0;
-}
-
-/* As many go as came: nobody fills the disk with alerts. */
-static int trim_alerts(struct keeper *k, struct err *err)
-{
-	uint64_t removed = 1;
-	int code = 0;
-	while (!code && removed) {
-		removed = 0;
-		code = state_alerts_trim(k->state, ALERTS_KEPT, ALERTS_BYTES, &removed, err);
-	}
-	return code;
-}
-
-/* How far rules have come stands in the same transaction as the alerts that they raised. */
-static void commit(struct keeper *k)
-{
-	struct err err;
-	int64_t now = clock_monotonic(k->c->clock);
-	bool mark = k->matched != k->marked && !k->alert_lost &&
-	            (k->changed || k->owed || now - k->marked_at >= MARK_EVERY);
-	int code = 0;
-	if (!mark && !k->changed)
-		return;
-	if (!k->changed)
-		code = state_begin(k->state, &err);
-	const bool begun = !code;
-	if (!code && k->changed)
-		code = trim_alerts(k, &err);
-	if (!code && mark)
-		code = state_set(k->state, "matched", (struct str){ (const char *)&k->matched, sizeof(k->matched) },
-		                 &err);
-	if (begun) { /* what did go well is kept */
-		const int ended = state_commit(k->state, code ? NULL : &err);
-		code = code ? code : ended;
-	}
-	k->alert_lost |= code && k->changed;
-	if (code)
-		log_say(k->c->log, LOG_LEVEL_ERROR, "alert-not-stored", LOG_TEXT("why", err.text));
-	else if (mark)
-		k->marked = k->matched;
-	/* an alert whose mark is still on its way: it is written as soon as it is here, or a crash would tell it again */
-	k->owed = k->changed && !mark;
-	k->changed = false;
-	k->marked_at = now;
-}
-
 /* Not of value after a restart: written without haste. */
 static void on_status(struct keeper *k, struct str body)
 {
@@ -166,14 +110,17 @@ static void on_status(struct keeper *k, struct str body)
 
 static int on_message(struct keeper *k, const struct link_head *head, struct str body)
 {
+	say_at_work(k);
 	switch (head->kind) {
 	case LINK_ROWS: return on_rows(k, head, body);
-	case LINK_ALERT: return on_alert(k, body);
-	case LINK_MATCHED:
-		if (head->seq > k->matched) /* and no further than there are rows, whatever the front says */
-			k->matched = head->seq < k->next ? head->seq : k->next;
+	case LINK_ALERT: return alerts_take(&k->alerts, body);
+	case LINK_MATCHED: /* no further than there are rows, whatever the front says */
+		alerts_mark(&k->alerts, head->seq < k->next ? head->seq : k->next);
 		return 0;
 	case LINK_STATUS: on_status(k, body); return 0;
+	case LINK_ASK:
+	case LINK_SEEN:
+	case LINK_SENT: return k->c->posts ? hub_posts_take(k->c->posts, head, body) : 0;
 	default: return -EPROTO;
 	}
 }
@@ -183,7 +130,7 @@ static void settle(struct keeper *k)
 {
 	struct err err = { 0 };
 	int code = k->unsynced ? k->kind->sync(k->events, &err) : 0;
-	commit(k);
+	alerts_commit(&k->alerts);
 	if (code)
 		trouble(k, code, err.text);
 	for (size_t at = 0; at < k->answers.n;) {
@@ -215,16 +162,30 @@ static void say_tokens(struct keeper *k)
 	uint64_t version = state_version(k->state);
 	if (version == k->state_version)
 		return;
-	if (state_keep(k->state, &err))
-		log_say(k->c->log, LOG_LEVEL_WARNING, "tokens-not-kept", LOG_TEXT("why", err.text));
 	if (state_tokens(k->state, put_token, &body, &err)) {
 		log_say(k->c->log, LOG_LEVEL_ERROR, "tokens-not-read", LOG_TEXT("why", err.text));
-	} else {
+		buf_free(&body);
+		return;
+	}
+	if (!k->state_version || !str_eq(buf_str(&body), buf_str(&k->tokens))) {
 		const struct link_head head = { .kind = LINK_TOKENS, .n = body.n / sizeof(struct token) };
 		link_put(&k->link, &head, buf_str(&body));
-		k->state_version = version;
 	}
-	buf_free(&body);
+	buf_free(&k->tokens);
+	k->tokens = body;
+	k->state_version = version;
+	k->keeps_state = true;
+}
+
+/* Behind that: `khien hub token` takes it for the word that the front knows them. */
+static void keep_state(struct keeper *k)
+{
+	struct err err;
+	if (!k->keeps_state || link_pending(&k->link))
+		return;
+	k->keeps_state = false;
+	if (state_keep(k->state, &err))
+		log_say(k->c->log, LOG_LEVEL_WARNING, "tokens-not-kept", LOG_TEXT("why", err.text));
 }
 
 static void say_store(struct keeper *k)
@@ -232,6 +193,7 @@ static void say_store(struct keeper *k)
 	struct statvfs fs;
 	const struct link_head head = { .kind = LINK_STORE };
 	k->said.counts = k->kind->counts(k->events);
+	k->said.alerts = k->alerts.added;
 	if (!statvfs(k->c->store, &fs))
 		k->said.free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
 	link_put(&k->link, &head, (struct str){ (const char *)&k->said, sizeof(k->said) });
@@ -277,7 +239,7 @@ static void enforce(struct keeper *k)
 	k->said.retention.dropped_events += dropped;
 }
 
-static void housekeeping(struct keeper *k)
+static int housekeeping(struct keeper *k)
 {
 	int64_t now = clock_monotonic(k->c->clock);
 	struct err err;
@@ -288,11 +250,18 @@ static void housekeeping(struct keeper *k)
 		enforce(k);
 		k->enforced_at = now;
 	}
-	if (now - k->said_at >= SAY_EVERY || !k->said_at) {
+	int posts = 0;
+	if (now - k->looked_at >= LOOK_EVERY || !k->looked_at) {
+		const uint64_t version = k->state_version;
 		say_tokens(k);
+		posts = k->c->posts ? hub_posts_work(k->c->posts, k->state_version != version) : 0;
+		k->looked_at = now;
+	}
+	if (now - k->said_at >= SAY_EVERY || !k->said_at) {
 		say_store(k);
 		k->said_at = now;
 	}
+	return posts;
 }
 
 /* --- the start --- */
@@ -323,9 +292,10 @@ static int flush_all(struct keeper *k)
 	int code = link_flush(&k->link);
 	while (!code && link_pending(&k->link)) {
 		struct pollfd p = { .fd = k->link.fd, .events = POLLIN | POLLOUT };
-		poll(&p, 1, -1);
+		say_at_work(k);
+		poll(&p, 1, WAIT_MS);
 		code = p.revents & ~POLLOUT ? hear(k) : 0;
-		commit(k);
+		alerts_commit(&k->alerts);
 		code = code ? code : link_flush(&k->link);
 	}
 	return code;
@@ -347,18 +317,20 @@ static int on_replay(void *arg, uint64_t seq, const struct event_row *row)
 static int read_marks(struct keeper *k, struct err *err)
 {
 	struct buf was = { 0 };
+	uint64_t marked = 0;
+	alerts_init(&k->alerts, k->state, k->c->clock, k->c->log);
 	int code = state_get(k->state, "matched", &was, err);
-	if (!code && was.n == sizeof(k->marked))
-		memcpy(&k->marked, was.p, was.n);
+	if (!code && was.n == sizeof(marked))
+		memcpy(&marked, was.p, was.n);
 	buf_free(&was);
 	if (code && code != -ENOENT)
 		return code;
-	k->matched = k->next = k->marked;
+	k->alerts.matched = k->alerts.marked = k->next = marked;
 	was = (struct buf){ 0 };
 	if (!state_get(k->state, "wall", &was, err) && was.n == sizeof(k->wall))
 		memcpy(&k->wall, was.p, was.n);
 	buf_free(&was);
-	const struct link_head head = { .kind = LINK_MATCHED, .seq = k->marked };
+	const struct link_head head = { .kind = LINK_MATCHED, .seq = marked };
 	link_put(&k->link, &head, STR(""));
 	return 0;
 }
@@ -377,7 +349,7 @@ static int open_events(struct keeper *k, const struct events_config *config, str
 /* Without its tokens and alerts the hub still takes logs: damage there costs no event. */
 static int open_state(struct keeper *k, struct err *err)
 {
-	const struct state_config config = { .dir = k->c->store, .clock = k->c->clock };
+	const struct state_config config = { .dir = k->c->store, .clock = k->c->clock, .wait_ms = STATE_WAIT_MS };
 	struct state_mended mended;
 	int migrated = 0;
 	int code = state_open(&k->state, &config, &migrated, err);
@@ -392,7 +364,9 @@ static int open_state(struct keeper *k, struct err *err)
 		return code;
 	log_say(k->c->log, LOG_LEVEL_WARNING, "state-mended", LOG_TEXT("aside", mended.aside),
 	        LOG_NUMBER("tokens", mended.tokens), LOG_NUMBER("alerts", mended.alerts),
-	        LOG_TEXT("what", "see khien hub token list; what is missing is in a backup, or to be made anew"));
+	        LOG_NUMBER("posts", mended.posts),
+	        LOG_TEXT("what", "see khien hub token list, khien hub posts; what is missing is in a backup, or to be "
+	                         "made anew"));
 	return state_open(&k->state, &config, NULL, err);
 }
 
@@ -402,6 +376,8 @@ static int open_all(struct keeper *k, struct err *err)
 	const struct events_config events = { .dir = dir, .clock = k->c->clock, .note = note, .arg = k };
 	snprintf(dir, sizeof(dir), "%s/events", k->c->store);
 	int code = open_state(k, err);
+	if (!code && k->c->posts)
+		hub_posts_begin(k->c->posts, k->state, &k->link);
 	if (!code)
 		code = open_events(k, &events, err);
 	k->rows = calloc(ROWS_AT_ONCE, sizeof(*k->rows));
@@ -423,6 +399,8 @@ static void close_all(struct keeper *k)
 	if (k->state)
 		state_close(k->state);
 	link_done(&k->link);
+	alerts_done(&k->alerts);
+	buf_free(&k->tokens);
 	buf_free(&k->answers);
 	buf_free(&k->replay);
 	free(k->rows);
@@ -453,14 +431,17 @@ static int enter(struct keeper *k, struct err *err)
 static int serve(struct keeper *k)
 {
 	int code = 0;
+	k->serving = true;
 	while (!code) {
+		say_at_work(k);
 		struct pollfd p = { .fd = k->link.fd, .events = POLLIN | (link_pending(&k->link) ? POLLOUT : 0) };
 		poll(&p, 1, WAIT_MS);
 		int heard = p.revents ? hear(k) : 0;
 		settle(k);
-		housekeeping(k);
+		const int posts = housekeeping(k);
 		code = link_flush(&k->link);
-		code = heard ? heard : code;
+		keep_state(k);
+		code = heard ? heard : code ? code : posts;
 	}
 	return code == -EPIPE ? 0 : code;
 }
@@ -472,6 +453,7 @@ int keeper_run(const struct keeper_config *config)
 	prctl(PR_SET_NAME, "khien: keeper", 0, 0, 0);
 	signal(SIGINT, SIG_IGN); /* it ends when the front has, which may still have something to store */
 	signal(SIGTERM, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
 	int code = link_init(&k.link, config->link);
 	if (!code)
 		code = enter(&k, &err);

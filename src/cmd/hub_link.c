@@ -98,10 +98,10 @@ void link_add_row(struct buf *body, const struct event_row *row)
 {
 	const struct link_row head = {
 		.time = row->time,
+		.since = row->since,
 		.json = (uint32_t)row->json.n,
 		.id = (uint32_t)row->id.n,
 		.dataset = (uint32_t)row->dataset.n,
-		.arrived = row->arrived,
 	};
 	buf_add(body, (struct str){ (const char *)&head, sizeof(head) });
 	buf_add(body, row->json);
@@ -126,7 +126,7 @@ bool link_take_row(struct str *body, struct event_row *row)
 		return false;
 	memcpy(&head, bytes.p, sizeof(head));
 	row->time = head.time;
-	row->arrived = head.arrived;
+	row->since = head.since;
 	return head.json <= EVENT_JSON_MAX && head.id <= EVENT_ID_MAX && head.dataset >= 1 &&
 	       head.dataset <= EVENT_DATASET_MAX && take(body, head.json, &row->json) &&
 	       take(body, head.id, &row->id) && take(body, head.dataset, &row->dataset);

@@ -28,7 +28,7 @@ static void test_rows_come_as_they_went(void **state)
 	struct buf body = { 0 };
 	for (int i = 0; i < N; i++) {
 		const struct event_row row = {
-			i, i % 2, STR("d"), { "id", i % 3 }, { json, (size_t)i % sizeof(json) }
+			i, -i, STR("d"), { "id", i % 3 }, { json, (size_t)i % sizeof(json) }
 		};
 		link_add_row(&body, &row);
 	}
@@ -52,7 +52,7 @@ static void test_rows_come_as_they_went(void **state)
 	struct event_row row;
 	for (int i = 0; i < N; i++) {
 		assert_true(link_take_row(&rest, &row));
-		assert_true(row.time == i && row.arrived == (i % 2) && row.json.n == (size_t)i % sizeof(json) &&
+		assert_true(row.time == i && row.since == -i && row.json.n == (size_t)i % sizeof(json) &&
 		            row.id.n == (size_t)i % 3);
 	}
 	assert_false(link_take_row(&rest, &row));

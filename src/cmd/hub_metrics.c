@@ -1,5 +1,6 @@
 /* What the hub says of itself: /metrics in Prometheus' text format 0.0.4, /healthz. `khien hub status` reads the same. */
 #include "cmd/hub_front.h"
+#include "cmd/hub_posts.h"
 
 #include <errno.h>
 
@@ -68,6 +69,7 @@ static void add_network(const struct front *f, struct buf *out)
 		http.requests += c.requests;
 		http.denied += c.denied;
 		http.busy += c.busy;
+		http.shed += c.shed;
 		http.bad += c.bad;
 		http.connections += c.connections;
 	}
@@ -78,7 +80,10 @@ static void add_network(const struct front *f, struct buf *out)
 	add(out, "http_requests_total", "counter", "Requests.", (double)http.requests);
 	add(out, "http_denied_total", "counter", "Requests without a token that permits them.", (double)http.denied);
 	add(out, "http_busy_total", "counter", "Requests sent away for lack of room.", (double)http.busy);
+	add(out, "http_shed_total", "counter", "Of those: all requests together held too much memory.",
+	    (double)http.shed);
 	add(out, "http_bad_total", "counter", "Requests that made no sense.", (double)http.bad);
+	add(out, "http_memory_bytes", "gauge", "What requests hold now.", (double)(API_MEMORY - f->http_memory));
 	add(out, "http_connections", "gauge", "Connections now.", http.connections);
 	add(out, "syslog_shed_total", "counter", "Syslog messages and connections that didn't come through.",
 	    (double)shed);
@@ -104,6 +109,8 @@ void front_metrics(void *arg, struct buf *out)
 	add(out, "matches_total", "counter", "Matches of rules.", (double)m->matches);
 	add(out, "rules_shed_total", "counter", "Values and groups that bounds took from rules.",
 	    (double)pipe_shed(&f->pipe));
+	add(out, "output_shed_total", "counter", "Alerts and lines that nobody read in time: not printed, but kept.",
+	    (double)show_shed(f->show));
 	add_store(f, out);
 	add_network(f, out);
 	add_senders(f, out, "events_total", "Records that came, by sender.", offsetof(struct sender, events));
@@ -121,6 +128,7 @@ void front_metrics(void *arg, struct buf *out)
 		add_label(out, s->name);
 		buf_printf(out, "\"} %.3f\n", (double)s->last / CLOCK_S);
 	}
+	posts_front_metrics(f->posts, out);
 }
 
 int front_health(void *arg, struct buf *why)

@@ -26,6 +26,15 @@ static void on_answer(struct offer *o, int code)
 	free(k);
 }
 
+/* Recordings are long, and somebody may not want to wait for their end. */
+static bool is_over(void *arg)
+{
+	struct front *f = arg;
+	front_beat(f);
+	loop_stopped(f->loop); /* takes signals */
+	return f->stopping;
+}
+
 /* The same record of the same recording is the same event, however often it is played. */
 static void make_id(const struct batch *b, size_t i, char hex[ID_HEX])
 {
@@ -75,7 +84,7 @@ static int keep(void *arg, struct batch *b)
 	while ((code = desk_take(f->desk, &k->offer)) == -EAGAIN)
 		if ((code = front_hear(f, 100)))
 			break;
-	return code;
+	return !code && is_over(f) ? -ECANCELED : code;
 }
 
 static int keep_all(struct front *f, struct err *err)
@@ -90,6 +99,7 @@ static int keep_all(struct front *f, struct err *err)
 			continue; /* a pipe: it was played */
 		code = intake_read_fd(f->recordings[i].fd, config, &counts, NULL, err);
 	}
+	code = code == -ECANCELED ? 0 : code; /* it is to end */
 	while (!code && !desk_idle(f->desk))
 		code = front_hear(f, 100);
 	return code;
@@ -99,14 +109,15 @@ int front_play(struct front *f, struct err *err)
 {
 	char n[32];
 	int code = 0;
-	while (!code && !f->replayed)
+	while (!code && !f->replayed && !is_over(f))
 		code = front_hear(f, 1000);
-	f->pipe.stop = f->loop;
-	if (!code)
+	f->pipe.over = is_over;
+	f->pipe.over_arg = f;
+	if (!code && !f->stopping)
 		code = play(&f->pipe, f->recordings, f->n_recordings, f->clock, err);
-	if (!code)
+	if (!code && !f->stopping)
 		code = keep_all(f, err);
-	if (code)
+	if (code || f->stopping)
 		return code;
 	snprintf(n, sizeof(n), "%llu", (unsigned long long)f->stored);
 	show_note(f->show, LOG_LEVEL_INFO, WORD_KEPT, "kept", n, f->c->hub->data);

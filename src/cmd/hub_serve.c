@@ -1,14 +1,30 @@
 /* The front at work: hears the keeper, keeps listeners and rules going, and ends when nothing is under way. */
 #include "cmd/hub_front.h"
 
+#include "cmd/hub_posts.h"
+#include "cmd/hub_supervise.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-static const int64_t TICK = 100LL * CLOCK_MS, BEAT = CLOCK_S, STATUS = 5LL * CLOCK_S;
+static const int64_t TICK = 100LL * CLOCK_MS, SECOND = CLOCK_S, STATUS = 5LL * CLOCK_S;
 enum { ALERT_TOLD = 64 << 10, ALERTS_WAITING = 8 << 20 };
 static const int64_t PATIENCE = 10LL * CLOCK_S; /* for what is under way when it is to end */
+
+static void stop(struct front *f)
+{
+	if (!f->stopping)
+		f->stopping = clock_monotonic(f->clock);
+}
+
+void front_beat(struct front *f)
+{
+	const enum supervise_beat what = f->serving && f->replayed ? BEAT_TAKES : BEAT_STARTS;
+	if (supervise_beat(f->c->beat, what, clock_monotonic(f->clock), &f->beat) == -EPIPE)
+		stop(f);
+}
 
 /* --- the keeper --- */
 
@@ -42,6 +58,9 @@ static int on_message(struct front *f, const struct link_head *head, struct str 
 	case LINK_MATCHED: desk_matched(f->desk, head->seq); return 0;
 	case LINK_REPLAYED: on_ready(f); return 0;
 	case LINK_TOKENS: return take_tokens(f, head, body);
+	case LINK_REPLY:
+	case LINK_POSTS:
+	case LINK_ORDERS: return posts_front_hear(f->posts, head, body);
 	case LINK_STORE:
 		if (body.n != sizeof(f->store))
 			return -EPROTO;
@@ -67,6 +86,7 @@ int front_hear(struct front *f, int timeout_ms)
 {
 	int code = link_flush(&f->link);
 	struct pollfd p = { .fd = f->link.fd, .events = POLLIN | (link_pending(&f->link) ? POLLOUT : 0) };
+	front_beat(f);
 	poll(&p, 1, timeout_ms);
 	if (!code && p.revents & (POLLIN | POLLHUP | POLLERR))
 		code = hear(f);
@@ -86,6 +106,7 @@ static int make_room(struct front *f)
 	int code = link_flush(&f->link);
 	while (!code && f->link.out.n - f->link.sent > ALERTS_WAITING) {
 		struct pollfd p = { .fd = f->link.fd, .events = POLLOUT };
+		front_beat(f);
 		poll(&p, 1, 1000);
 		code = link_flush(&f->link);
 	}
@@ -157,12 +178,6 @@ static void say(struct front *f, int64_t now)
 	f->status = now;
 }
 
-static void stop(struct front *f)
-{
-	if (!f->stopping)
-		f->stopping = clock_monotonic(f->clock);
-}
-
 /* Nobody reads the heartbeat any more. */
 static int on_supervisor(void *arg, int fd)
 {
@@ -176,12 +191,12 @@ static int on_supervisor(void *arg, int fd)
 static int every_second(struct front *f, int64_t now)
 {
 	int code = 0;
-	if (now - f->beat < BEAT)
+	front_beat(f);
+	if (now - f->second < SECOND)
 		return 0;
-	f->beat = now;
-	if (f->replayed && write(f->c->ready, "", 1) < 0 && errno == EPIPE)
-		stop(f); /* the supervisor is gone */
+	f->second = now;
 	desk_retry(f->desk);
+	posts_front_tick(f->posts);
 	for (size_t i = 0; i < f->n_listeners && !code; i++)
 		code = listener_tick(f->listeners[i]);
 	for (size_t i = 0; i < f->n_apis && !code; i++)
@@ -264,7 +279,7 @@ int front_serve(struct front *f, struct err *err)
 {
 	int code = loop_watch(f->loop, f->link.fd, on_link, f, err);
 	if (!code)
-		code = loop_watch(f->loop, f->c->ready, on_supervisor, f, err);
+		code = loop_watch(f->loop, f->c->beat, on_supervisor, f, err);
 	if (!code)
 		code = loop_every(f->loop, TICK, on_tick, f, err);
 	if (code)

@@ -78,7 +78,10 @@ int front_take(void *arg, struct origin *o, struct batch *b)
 	for (size_t i = 0; i < b->n_records; i++) {
 		if (is_our_own(o, b->records[i].bytes))
 			continue;
-		t->items[n] = (struct offer_item){ .record = b->records[i].bytes };
+		t->items[n] = (struct offer_item){
+			.record = b->records[i].bytes,
+			.since = collect_since(o, &b->records[i], b->now),
+		};
 		if (t->followed && collect_event_id(o, &b->records[i], id)) {
 			sodium_bin2hex(t->ids[n], ID_HEX, id, sizeof(id));
 			t->items[n].id = (struct str){ t->ids[n], ID_HEX - 1 };

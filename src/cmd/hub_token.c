@@ -1,50 +1,50 @@
 /* khien hub token: who may send events, read them, read the hub's figures. */
 #include "cmd/cmd.h"
 #include "cmd/hub_admin.h"
-#include "cmd/opt.h"
+#include "cmd/jobs.h"
 #include "cmd/print.h"
 #include "cmd/term.h"
 #include "store/state.h"
 
 #include <errno.h>
-#include <pwd.h>
+#include <fcntl.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <unistd.h>
+
+static const int64_t PATIENCE = 2LL * CLOCK_S; /* with a hub that doesn't hear */
 
 struct args {
 	struct opt_list words;
 	const char *data, *scope, *expires;
 	bool quiet, json;
+	char id[TOKEN_ID + 1]; /* of the token that was made or removed */
 };
-
-static int add(struct state *s, const struct args *a, struct err *err);
-static int list(struct state *s, const struct args *a, struct err *err);
-static int remove_one(struct state *s, const struct args *a, struct err *err);
 
 enum { ADD = 1, LIST = 2, REMOVE = 4 };
 
-static const struct job {
-	const char *name;
-	unsigned bit;
-	const char *synopsis, *what, *more;
-	int (*run)(struct state *s, const struct args *a, struct err *err);
-	size_t words; /* how many it wants */
-	bool reads;
-} jobs[] = {
-	{ "add", ADD, "add --scope SCOPE[,SCOPE] [OPTION]... NAME",
+static const struct job described[] = {
+	{ "add", ADD, "--scope SCOPE[,SCOPE] [OPTION]... NAME",
 	  "Makes a token and prints it, ID.SECRET, once: the hub keeps a hash of the secret only. NAME says whose it\n"
-	  "is, and is what the events it brings are counted under. A running hub knows it within a second.",
+	  "is, and is what the events it brings are counted under. A running hub knows it when this ends.",
 	  "Scopes: ingest (send events), metrics (/metrics); read and admin open nothing over HTTP so far.\n\n"
 	  "Exit status: 0 made, 2 not.\n\n"
-	  "Example: khien hub token add --scope ingest --expires 1y web1 >web1.token",
-	  add, 1, false },
-	{ "list", LIST, "list [OPTION]...", "Lists the tokens, oldest first; their secrets are not known.",
-	  "Exit status: 0 done, 2 it could not be read.", list, 0, true },
-	{ "remove", REMOVE, "remove [OPTION]... ID|NAME",
-	  "Removes a token. A running hub refuses who shows it from the next second on.",
-	  "Exit status: 0 removed, 2 there is none, or it could not be.", remove_one, 1, false },
+	  "Example: khien hub token add --scope ingest --expires 1y web1 >web1.token" },
+	{ "list", LIST, "[OPTION]...", "Lists the tokens, oldest first; their secrets are not known.",
+	  "Exit status: 0 done, 2 it could not be read." },
+	{ "remove", REMOVE, "[OPTION]... ID|NAME", "Removes a token. A running hub refuses who shows it from then on.",
+	  "Exit status: 0 removed, 2 there is none, or it could not be." },
+};
+
+static const struct jobs jobs = {
+	.command = "hub token",
+	.what = "Says who may send events to the hub, and read from it. Works while it runs.",
+	.more = "'khien hub token JOB --help' tells more about one of these.",
+	.first = "write add, list or remove first, as in: khien hub token add --scope ingest web1",
+	.at = described,
+	.n = ARRAY_LEN(described),
 };
 
 static int complain(const char *what)
@@ -53,13 +53,9 @@ static int complain(const char *what)
 	return EXIT_TROUBLE;
 }
 
-/* job NULL: all of them, for --help. */
 static int parse_args(const struct job *job, int argc, char **argv, struct args *a)
 {
-	const struct {
-		unsigned jobs;
-		struct opt opt;
-	} all[] = {
+	const struct job_opt opts[] = {
 		{ ADD,
 		  { "scope", 's', OPT_TEXT, "SCOPE[,SCOPE]", "what it is good for: ingest, read, metrics, admin",
 		    &a->scope, 0, 0, NULL } },
@@ -70,29 +66,7 @@ static int parse_args(const struct job *job, int argc, char **argv, struct args 
 		{ LIST, { "json", 'j', OPT_FLAG, NULL, "one token a line as JSON", &a->json, 0, 0, NULL } },
 		{ ADD | LIST | REMOVE, { "data", 'd', OPT_TEXT, "DIR", ADMIN_DATA_HELP, &a->data, 0, 0, NULL } },
 	};
-	struct opt opts[ARRAY_LEN(all)];
-	char command[32] = "hub token";
-	const char *synopsis[ARRAY_LEN(jobs) + 1] = { NULL };
-	size_t n = 0;
-	for (size_t i = 0; i < ARRAY_LEN(all); i++)
-		if (!job || all[i].jobs & job->bit)
-			opts[n++] = all[i].opt;
-	for (size_t i = 0; i < ARRAY_LEN(jobs); i++)
-		synopsis[i] = jobs[i].synopsis;
-	if (job) {
-		snprintf(command, sizeof(command), "hub token %s", job->name);
-		synopsis[0] = job->synopsis + strlen(job->name) + 1;
-		synopsis[1] = NULL;
-	}
-	const struct opt_spec spec = {
-		.command = command,
-		.synopsis = synopsis,
-		.what = job ? job->what : "Says who may send events to the hub, and read from it. Works while it runs.",
-		.opts = opts,
-		.n_opts = n,
-		.more = job ? job->more : "'khien hub token JOB --help' tells more about one of these.",
-	};
-	return opt_parse(&spec, argc, argv, &a->words);
+	return jobs_parse(&jobs, job, opts, ARRAY_LEN(opts), argc, argv, &a->words);
 }
 
 /* "90d" -> µs. */
@@ -133,7 +107,7 @@ static void explain(const char *id, uint32_t scopes)
 	        scopes & SCOPE_INGEST ? "v1/events --data-binary @FILE.ndjson" : "metrics");
 }
 
-static int add(struct state *s, const struct args *a, struct err *err)
+static int add(struct state *s, struct args *a, struct err *err)
 {
 	char text[TOKEN_TEXT + 1];
 	uint32_t scopes;
@@ -147,17 +121,16 @@ static int add(struct state *s, const struct args *a, struct err *err)
 		                       TOKEN_TEXT, err);
 	if (code)
 		return code;
-	char id[TOKEN_ID + 1] = { 0 };
-	memcpy(id, text, TOKEN_ID);
+	memcpy(a->id, text, TOKEN_ID);
 	text[TOKEN_TEXT - 1] = '\n';
 	code = term_write(STDOUT_FILENO, (struct str){ text, TOKEN_TEXT });
 	sodium_memzero(text, sizeof(text));
 	if (code) { /* nobody has seen it */
-		state_token_remove(s, id, NULL);
+		state_token_remove(s, a->id, NULL);
 		return err_set(err, code, "write to standard output: %m");
 	}
 	if (!a->quiet)
-		explain(id, scopes);
+		explain(a->id, scopes);
 	return 0;
 }
 
@@ -226,7 +199,7 @@ static int on_token(void *arg, const struct token *t)
 	return 0;
 }
 
-static int list(struct state *s, const struct args *a, struct err *err)
+static int list(struct state *s, struct args *a, struct err *err)
 {
 	struct listing l = { .json = a->json, .now = clock_wall(&clock_system) };
 	if (!a->json)
@@ -238,58 +211,89 @@ static int list(struct state *s, const struct args *a, struct err *err)
 	return code;
 }
 
-static int remove_one(struct state *s, const struct args *a, struct err *err)
+static int is_it(void *arg, const struct token *t)
 {
-	return state_token_remove(s, a->words.at[0], err);
+	struct args *a = arg;
+	const char *given = a->words.at[0];
+	if (strcmp(t->id, given) != 0 && strcmp(t->name, given) != 0)
+		return 0;
+	memcpy(a->id, t->id, sizeof(a->id));
+	return 1;
 }
 
-/* Why SQLite or the system said no, in words of the one who stands before it. */
-static int no_right(const struct admin *where, struct err *err)
+static int remove_one(struct state *s, struct args *a, struct err *err)
 {
-	const struct passwd *pw = getpwuid(where->uid);
-	return err_set(err, -EACCES,
-	               "no right to change '%s/state.db': run this as root, or as the user the hub runs as%s%s",
-	               where->store, geteuid() == 0 && pw ? ", " : "", geteuid() == 0 && pw ? pw->pw_name : "");
+	int code = state_tokens(s, is_it, a, err);
+	return code < 0 ? code : state_token_remove(s, a->words.at[0], err);
 }
 
-static int run(const struct job *job, const struct args *a, struct err *err)
+/* --- a hub that runs --- */
+
+static bool hub_runs(const struct admin *where)
+{
+	char path[sizeof(where->store) + 16];
+	snprintf(path, sizeof(path), "%s/events/lock", where->store);
+	int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	const bool runs = fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) && errno == EWOULDBLOCK;
+	if (fd >= 0)
+		close(fd);
+	return runs;
+}
+
+/* The hub keeps a copy of the tokens (see state_keep()), which it writes when it knows them. */
+static bool hub_knows(const struct admin *where, const char *id)
+{
+	char path[sizeof(where->store) + 16];
+	CLEANUP(buf_free) struct buf kept = { 0 };
+	const size_t most = TOKENS_MAX * sizeof(struct token) + 4096;
+	snprintf(path, sizeof(path), "%s/tokens.kept", where->store);
+	int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	char *room = fd >= 0 ? buf_room(&kept, most) : NULL;
+	const ssize_t n = room ? read(fd, room, most) : -1;
+	if (fd >= 0)
+		close(fd);
+	return n > 0 && memmem(room, (size_t)n, id, TOKEN_ID);
+}
+
+/* It takes a twentieth of a second: who uses the token at once is to be known, and a removed one is not. */
+static void wait_for_hub(const struct admin *where, const char *id, bool known)
+{
+	const int64_t until = clock_monotonic(&clock_system) + PATIENCE;
+	while (hub_knows(where, id) != known && hub_runs(where) && clock_monotonic(&clock_system) < until)
+		usleep(5 * CLOCK_MS);
+}
+
+static const struct {
+	int (*run)(struct state *s, struct args *a, struct err *err);
+	size_t words; /* how many it wants */
+} work[] = { { add, 1 }, { list, 0 }, { remove_one, 1 } };
+
+static int run(const struct job *job, struct args *a, struct err *err)
 {
 	struct admin where;
 	struct state *s;
 	int code = admin_find(&where, a->data, err);
-	if (!code && !where.exists && job->bit != ADD)
-		code = err_set(err, -ENOENT, "there is no hub's folder '%s': name it with --data", where.data);
 	if (!code)
-		code = admin_make(&where, err);
-	if (!code)
-		code = admin_become(&where, err);
+		code = admin_open(&where, job->bit == ADD, job->bit == LIST, &s, err);
 	if (code)
 		return code;
-	const struct state_config config = { .dir = where.store, .read_only = job->reads, .clock = &clock_system };
-	code = state_open(&s, &config, NULL, err);
-	if (!code) {
-		code = job->run(s, a, err);
-		state_close(s);
-	}
-	return code == -EACCES || code == -EPERM || (code == -EROFS && access(where.store, W_OK))
-	               ? no_right(&where, err)
-	               : code;
+	code = work[job - described].run(s, a, err);
+	state_close(s);
+	if (!code && *a->id)
+		wait_for_hub(&where, a->id, job->bit == ADD);
+	return code;
 }
 
 int hub_token(int argc, char **argv)
 {
 	struct args a = { 0 };
 	struct err err = { 0 };
-	const struct job *job = NULL;
-	for (size_t i = 0; argc > 1 && i < ARRAY_LEN(jobs); i++)
-		if (strcmp(argv[1], jobs[i].name) == 0)
-			job = &jobs[i];
-	int skip = job ? 1 : 0;
-	int status = parse_args(job, argc - skip, argv + skip, &a);
-	if (status < 0 && !job)
-		status = complain("write add, list or remove first, as in: khien hub token add --scope ingest web1");
-	else if (status < 0 && a.words.n != job->words)
-		status = complain(job->words ? "one name is wanted" : "no word is wanted behind list");
+	if (argc > 1 && strcmp(argv[1], "--post") == 0)
+		return hub_invite(argc - 1, argv + 1);
+	const struct job *job = jobs_find(&jobs, argc, argv);
+	int status = parse_args(job, argc, argv, &a);
+	if (status < 0 && a.words.n != work[job - described].words)
+		status = complain(job->bit == LIST ? "no word is wanted behind list" : "one name is wanted");
 	else if (status < 0)
 		status = run(job, &a, &err) ? admin_complain("token", &err) : EXIT_NOTHING;
 	opt_list_done(&a.words);

@@ -1,5 +1,6 @@
 /* khien match: rules over events that lie in files. */
 #include "cmd/cmd.h"
+#include "cmd/known.h"
 #include "cmd/opt.h"
 #include "cmd/paths.h"
 #include "cmd/pipeline.h"
@@ -19,7 +20,7 @@
 enum { SKIPS_SHOWN = 20, REFUSED_SHOWN = 5, OUT_FLUSH = 64 << 10 };
 
 struct args {
-	struct opt_list rules, events;
+	struct opt_list rules, events, indicators;
 	const char *mapping, *placeholders, *cache;
 	int format; /* 0: found by itself */
 	uint64_t threads, max_record;
@@ -35,6 +36,8 @@ struct file {
 struct run {
 	struct args args;
 	struct engine *engine;
+	struct known known;
+	struct intel_set *indicators; /* NULL: none were given */
 	struct pipeline *pipeline;
 	struct print_options print;
 	struct buf out;
@@ -81,6 +84,8 @@ static int parse_args(int argc, char **argv, struct args *a)
 		names[i + 1] = formats[i]->name;
 	const struct opt opts[] = {
 		{ "rules", 'r', OPT_WORDS, "DIR", "Sigma rules: files, or folders with *.yml; needed", &a->rules, 0, 0,
+		  NULL },
+		{ "indicators", 'i', OPT_LIST, "FILE", KNOWN_HELP "; may be\ngiven several times", &a->indicators, 0, 0,
 		  NULL },
 		{ "format", 'f', OPT_CHOICE, "NAME",
 		  "format of the events: auto, json, syslog, combined, audit, cef, csv, kv", &a->format, 0, 0, names },
@@ -356,6 +361,7 @@ static void say_closing(struct run *run, const struct pipeline_counts *c)
 	say_some(&b, run->intake.nul, "record with NUL bytes");
 	say_some(&b, c->match.duplicate_keys, "key given twice in an object");
 	say_some(&b, c->match.shed_values, "value beyond the bounds of an event");
+	say_some(&b, c->known, "event with a known-bad value");
 	say_some(&b, c->match.re_gave_up, "search given up at its bound");
 	say_some(&b, c->match.unrouted, "event of a log source that no rule knows (--all-rules runs all)");
 	say_some(&b, c->windows.late, "match too late for its correlation");
@@ -380,6 +386,7 @@ static int match_all(struct run *run, struct err *err)
 {
 	struct pipeline_config config = {
 		.engine = run->engine,
+		.indicators = run->indicators,
 		.threads = (int)run->args.threads,
 		.merge = run->n_files > 1,
 		.render = render,
@@ -406,6 +413,11 @@ static int match_all(struct run *run, struct err *err)
 	return r;
 }
 
+static void say_known(void *arg, const char *line)
+{
+	say(arg, "%s", line);
+}
+
 static int start(struct run *run, struct err *err)
 {
 	char cache[4096];
@@ -419,7 +431,13 @@ static int start(struct run *run, struct err *err)
 		},
 		.cache_dir = run->args.no_cache ? NULL : run->args.cache ? run->args.cache : paths_cache(cache, sizeof(cache)),
 	};
-	int r = engine_open(&run->engine, &config, err);
+	const struct opt_list *known = &run->args.indicators;
+	if (known->n)
+		known_ask(&run->known, &config.rules);
+	int r = known->n ? known_set_files(&run->indicators, known->at, known->n, clock_wall(&clock_system), say_known,
+	                                   run, err)
+	                 : 0;
+	r = r ? r : engine_open(&run->engine, &config, err);
 	if (r)
 		return r;
 	const struct ruleset *rs = engine_ruleset(run->engine);
@@ -430,7 +448,7 @@ static int start(struct run *run, struct err *err)
 	if (rs->n_rules == 0)
 		return err_set(err, -ENOENT,
 		               "no rule to run in '%s': give --rules a file or folder with Sigma rules (*.yml)",
-		               run->args.rules.at[0]);
+		               run->args.rules.n ? run->args.rules.at[0] : "");
 	return 0;
 }
 
@@ -443,6 +461,8 @@ static void finish(struct run *run)
 	free(run->hits);
 	buf_free(&run->out);
 	engine_free(run->engine);
+	intel_set_free(run->indicators);
+	opt_list_done(&run->args.indicators);
 	opt_list_done(&run->args.rules);
 	opt_list_done(&run->args.events);
 	pthread_mutex_destroy(&run->say);
@@ -457,10 +477,12 @@ int cmd_match(int argc, char **argv)
 		finish(&run);
 		return status;
 	}
-	if (run.args.rules.n == 0 || run.args.events.n == 0) {
+	bool nothing_to_match = run.args.rules.n + run.args.indicators.n == 0;
+	if (nothing_to_match || run.args.events.n == 0) {
 		say(&run, "%s; see 'khien match --help'",
-		    run.args.rules.n ? "no events: name files or folders, or - for standard input"
-		                     : "no rules: name them with --rules DIR");
+		    !nothing_to_match
+		            ? "no events: name files or folders, or - for standard input"
+		            : "no rules: name them with --rules DIR, or known-bad values with --indicators FILE");
 		finish(&run);
 		return EXIT_TROUBLE;
 	}

@@ -1,5 +1,6 @@
 #include "cmd/pipeline.h"
 
+#include "cmd/known.h"
 #include "match/gather.h"
 
 #include <errno.h>
@@ -31,6 +32,7 @@ struct task {
 struct worker {
 	struct pipeline *p;
 	struct matcher *matcher;
+	struct intel_checker *checker; /* NULL: nothing is looked up */
 	struct event event;
 	struct task *task; /* at work on it */
 	pthread_t thread;
@@ -105,6 +107,8 @@ static int run(struct worker *w, struct task *t)
 			r = 0;
 			continue;
 		}
+		if (!r && w->checker)
+			intel_event(w->checker, &w->event, t->batch->now, NULL, NULL);
 		r = r ? r : matcher_run(w->matcher, &w->event, take_match, w);
 	}
 	return r;
@@ -262,6 +266,8 @@ void pipeline_counts(const struct pipeline *p, struct pipeline_counts *ret)
 	for (int i = 0; i < p->n_workers; i++) {
 		const struct match_counts *c = matcher_counts(p->workers[i].matcher);
 		ret->skipped += p->workers[i].skipped;
+		if (p->workers[i].checker)
+			ret->known += intel_checked(p->workers[i].checker).events;
 		ret->match.events += c->events;
 		ret->match.matches += c->matches;
 		ret->match.unrouted += c->unrouted;
@@ -281,6 +287,11 @@ static int start_workers(struct pipeline *p, struct err *err)
 		if (r)
 			return r;
 		p->n_workers++;
+		r = p->c.indicators ? known_checker(&w->checker, p->c.engine, err) : 0;
+		if (r)
+			return r;
+		if (w->checker)
+			intel_checker_use(w->checker, p->c.indicators);
 		r = event_init(&w->event, engine_fields(p->c.engine));
 		if (r)
 			return err_set(err, r, "event: %m");
@@ -333,6 +344,7 @@ void pipeline_free(struct pipeline *p)
 		pthread_join(p->workers[i].thread, NULL);
 	for (int i = 0; i < p->n_workers; i++) {
 		matcher_free(p->workers[i].matcher);
+		intel_checker_free(p->workers[i].checker);
 		event_done(&p->workers[i].event);
 	}
 	for (uint64_t i = 0; p->tasks && i < p->n_tasks; i++) {

@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "intake/intake.h"
+#include "intel/event.h"
 #include "match/window.h"
 
 struct pipeline;
@@ -14,8 +15,9 @@ struct pipeline;
 struct pipeline_config {
 	const struct engine *engine;
 	struct window_config windows;
-	int threads; /* 1: everything happens in pipeline_push() */
-	bool merge;  /* several logs come one after the other: correlations run at the end, over all in order of time */
+	const struct intel_set *indicators; /* that values are looked up in; NULL: none. Rules: known_ask() */
+	int threads;                        /* 1: everything happens in pipeline_push() */
+	bool merge; /* several logs come one after the other: correlations run at the end, over all in order of time */
 	/* Writes a match as the output shows it; called by any thread. NULL: nothing is rendered. */
 	void (*render)(const void *arg, struct buf *out, const struct match *m);
 	/* Called in the order of the records, one at a time: a rule that matched, and its rendered form. -errno: stop. */
@@ -28,6 +30,7 @@ struct pipeline_config {
 struct pipeline_counts {
 	struct match_counts match;
 	struct window_counts windows;
+	uint64_t known;   /* events with a value that is known to be bad */
 	uint64_t skipped; /* records that no event could be made of */
 	uint64_t shed;    /* matches too many to be merged: no correlation saw them */
 };

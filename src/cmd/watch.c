@@ -2,6 +2,7 @@
 #include "cmd/live.h"
 
 #include "cmd/cmd.h"
+#include "cmd/known.h"
 #include "cmd/opt.h"
 #include "cmd/paths.h"
 #include "cmd/term.h"
@@ -15,7 +16,7 @@
 static const int64_t POLL_EVERY = 250LL * CLOCK_MS;
 
 struct args {
-	struct opt_list rules, play, files;
+	struct opt_list rules, play, files, indicators;
 	const char *mapping, *placeholders, *syslog, *state;
 	bool play_only, no_journal, no_syslog, json, group, no_group;
 	int lang, color;
@@ -28,7 +29,9 @@ struct watch {
 	struct opener *opener;
 	struct engine *engine;
 	struct live_rules rules;
-	struct reload *reload; /* NULL: not possible */
+	struct known known;
+	struct intel_set *indicators; /* NULL: none were given */
+	struct reload *reload;        /* NULL: not possible */
 	struct sandbox *sandbox;
 	struct show *show;
 	struct pipe pipe;
@@ -55,6 +58,8 @@ static int parse_args(struct args *a, int argc, char **argv)
 		  0, NULL },
 		{ "placeholders", 'p', OPT_TEXT, "DIR", "NAME.txt with the values of %NAME%, for |expand",
 		  &a->placeholders, 0, 0, NULL },
+		{ "indicators", 'i', OPT_LIST, "FILE", KNOWN_HELP "; may be\ngiven several times", &a->indicators, 0, 0,
+		  NULL },
 		{ "play", 0, OPT_LIST, "FILE",
 		  "play a recorded log first, marked as a recording; may be\ngiven several times: they are played as "
 		  "one",
@@ -170,6 +175,27 @@ static void open_places(struct watch *w)
 		place_open(&w->places, dir, "watch", &w->no_places);
 }
 
+static bool is_over(void *loop)
+{
+	return loop_stopped(loop);
+}
+
+static void say_known(void *arg, const char *line)
+{
+	struct err err = { 0 };
+	err_set(&err, 0, "%s", line);
+	complain(&err);
+}
+
+static int read_indicators(struct watch *w, struct err *err)
+{
+	const struct opt_list *files = &w->args.indicators;
+	if (!files->n)
+		return 0;
+	known_ask(&w->known, &w->rules.engine.rules);
+	return known_set_files(&w->indicators, files->at, files->n, clock_wall(w->clock), say_known, w, err);
+}
+
 /* Up to the sandbox. The order matters: the opener is forked first, while this process is small. */
 static int start(struct watch *w, struct err *err)
 {
@@ -193,6 +219,8 @@ static int start(struct watch *w, struct err *err)
 	if (!code)
 		code = live_rules(&w->rules, a->rules.at, a->rules.n, a->mapping, a->placeholders, err);
 	if (!code)
+		code = read_indicators(w, err);
+	if (!code)
 		code = start_opener(w, err);
 	if (!code)
 		code = engine_open(&w->engine, &w->rules.engine, err);
@@ -200,6 +228,8 @@ static int start(struct watch *w, struct err *err)
 		code = prepare_output(w, err);
 	if (!code)
 		code = pipe_init(&w->pipe, w->engine, w->show, err);
+	if (!code)
+		pipe_use(&w->pipe, w->indicators);
 	if (!code && !a->play_only)
 		open_places(w);
 	if (!code)
@@ -208,7 +238,8 @@ static int start(struct watch *w, struct err *err)
 		code = sandbox_init(&w->sandbox, NULL, err);
 	if (code)
 		return code;
-	w->pipe.stop = w->loop;
+	w->pipe.over = is_over;
+	w->pipe.over_arg = w->loop;
 	w->taker = (struct taker){
 		.take = pipe_take,
 		.skip = pipe_skip,
@@ -373,12 +404,14 @@ static void done(struct watch *w)
 		pipe_done(&w->pipe);
 	show_free(w->show);
 	engine_free(w->engine);
+	intel_set_free(w->indicators);
 	opener_free(w->opener);
 	sources_done(&w->sources);
 	place_free(w->places);
 	live_recordings_free(w->recordings, w->n_recordings);
 	opt_list_done(&w->args.rules);
 	opt_list_done(&w->args.play);
+	opt_list_done(&w->args.indicators);
 	opt_list_done(&w->args.files);
 }
 

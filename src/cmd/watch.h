@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "cmd/print.h"
 #include "collect/collect.h"
+#include "intel/event.h"
 #include "match/gather.h"
 #include "match/window.h"
 
@@ -25,6 +26,8 @@ struct show_config {
 	 */
 	group_sink *also;
 	void *also_arg;
+	/* What isn't read in time is shed and counted; else it is waited for whoever reads. See outlet.h. */
+	bool sheds;
 };
 
 /* What the live line and the closing summary tell. */
@@ -52,6 +55,8 @@ void show_rules(struct show *s, const struct engine_info *info);
 int show_played(struct show *s, uint64_t events);
 /* Four times a second: the live line; without a terminal a log line every minute. */
 void show_status(struct show *s, const struct show_totals *t);
+/* With `sheds`: alerts, and lines for people, that were not printed as nobody read them in time. */
+uint64_t show_shed(const struct show *s);
 /* The end: alerts that are open are told. 0, or -errno: nobody reads any more. */
 int show_closing(struct show *s, const struct show_totals *t);
 
@@ -61,13 +66,17 @@ struct pipe {
 	const struct ruleset *rs;
 	struct matcher *matcher;
 	struct windows *windows;
+	struct intel_checker *checker;      /* NULL: the rules were not asked so, see cmd/known.h */
+	const struct intel_set *indicators; /* that values are looked up in; borrowed; NULL: none */
 	struct event event;
 	struct show *show;
 	/* A match of a detection rule, its line corrected. watch: pipe_match(); recordings are sorted first. */
 	match_sink *on_match;
 	void *match_arg;
 	struct gather waiting; /* matches of followed logs: see watch_order.c */
-	struct loop *stop;     /* playing is over when this loop is stopped; NULL: nobody can */
+	/* Asked after each batch of a recording: whether playing is over. NULL: nobody can say so. */
+	bool (*over)(void *arg);
+	void *over_arg;
 	bool recording;
 	const struct origin *origin;    /* of the batch under way */
 	const struct record *record;    /* the one under way */
@@ -82,6 +91,10 @@ struct pipe {
 
 int pipe_init(struct pipe *p, const struct engine *e, struct show *show, struct err *err);
 void pipe_done(struct pipe *p);
+/* From here on values are looked up in this set, which is borrowed; NULL: in none. */
+void pipe_use(struct pipe *p, const struct intel_set *indicators);
+/* Looks up the values of p->event, before rules see it. now: µs since 1970 UTC. */
+void pipe_look_up(struct pipe *p, int64_t now);
 /* What a struct taker calls; arg is the pipe. */
 int pipe_take(void *pipe, struct origin *o, struct batch *b);
 void pipe_skip(void *pipe, struct origin *o, uint64_t line, const char *reason);

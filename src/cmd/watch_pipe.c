@@ -1,5 +1,6 @@
 #include "cmd/watch.h"
 
+#include "cmd/known.h"
 #include "rule/same.h"
 
 #include <errno.h>
@@ -20,6 +21,8 @@ int pipe_init(struct pipe *p, const struct engine *e, struct show *show, struct 
 	p->match_arg = p;
 	gather_init(&p->waiting);
 	code = matcher_new(&p->matcher, e, err);
+	if (!code && p->rs->n_asked)
+		code = known_checker(&p->checker, e, err);
 	return code ? code : pipe_restart(p, err);
 }
 
@@ -27,8 +30,22 @@ void pipe_done(struct pipe *p)
 {
 	windows_free(p->windows);
 	matcher_free(p->matcher);
+	intel_checker_free(p->checker);
 	event_done(&p->event);
 	gather_done(&p->waiting);
+}
+
+void pipe_use(struct pipe *p, const struct intel_set *indicators)
+{
+	p->indicators = indicators;
+	if (p->checker)
+		intel_checker_use(p->checker, indicators);
+}
+
+void pipe_look_up(struct pipe *p, int64_t now)
+{
+	if (p->checker)
+		intel_event(p->checker, &p->event, now, NULL, NULL);
 }
 
 uint64_t pipe_shed(const struct pipe *p)
@@ -76,6 +93,8 @@ int pipe_swap(struct pipe *p, const struct engine *e, struct pipe_kept *kept, st
 	pipe_done(p);
 	p->rs = rs;
 	p->matcher = fresh.matcher;
+	p->checker = fresh.checker;
+	pipe_use(p, p->indicators);
 	p->windows = fresh.windows;
 	p->event = fresh.event;
 	p->waiting = fresh.waiting;
@@ -202,12 +221,13 @@ int pipe_take(void *arg, struct origin *o, struct batch *b)
 			correct_zone(&p->event, b->now);
 		p->known = collect_known(o, p->record, event_time(&p->event));
 		p->events++;
+		pipe_look_up(p, b->now);
 		code = matcher_run(p->matcher, &p->event, on_match, p);
 	}
 	int64_t time = parsed ? credible(p, event_time(&p->event)) : 0;
 	o->time = time ? time : o->time;
 	batch_free(b);
-	return !code && p->recording && p->stop && loop_stopped(p->stop) ? -ECANCELED : code;
+	return !code && p->recording && p->over && p->over(p->over_arg) ? -ECANCELED : code;
 }
 
 void pipe_skip(void *arg, struct origin *o, uint64_t line, const char *reason)

@@ -1,5 +1,6 @@
 #include "cmd/watch.h"
 
+#include "cmd/outlet.h"
 #include "cmd/term.h"
 
 #include <errno.h>
@@ -18,6 +19,7 @@ struct show {
 	bool people; /* standard error is a terminal: words; else log lines */
 	bool live;   /* the live line is drawn */
 	bool unread; /* standard output is closed, and the show goes on */
+	struct outlet to_programs, to_people;
 	struct buf out;
 	struct groups *groups; /* NULL: each match is shown */
 	bool recording;        /* what is being told is one */
@@ -52,6 +54,8 @@ int show_new(struct show **ret, const struct ruleset *rs, const struct show_conf
 		.logged = now,
 		.rate_at = now,
 	};
+	outlet_init(&s->to_programs, STDOUT_FILENO, config->clock);
+	outlet_init(&s->to_people, STDERR_FILENO, config->clock);
 	int code = config->group ? groups_new(&s->groups, rs, &(struct groups_config){ 0 }, err) : 0;
 	if (code)
 		show_free(s);
@@ -65,16 +69,29 @@ void show_free(struct show *s)
 	if (!s)
 		return;
 	groups_free(s->groups);
+	outlet_done(&s->to_programs);
+	outlet_done(&s->to_people);
 	buf_free(&s->out);
 	free(s->hits);
 	free(s);
 }
 
+static int print(struct show *s, struct str text)
+{
+	return s->c.sheds ? outlet_write(&s->to_programs, text) : term_write(STDOUT_FILENO, text);
+}
+
+static void print_to_people(struct show *s, struct str text)
+{
+	if (s->c.sheds ? outlet_write(&s->to_people, text) : term_write(STDERR_FILENO, text))
+		s->people = false;
+}
+
 /* The live line lies on standard error, which is the same terminal as a rule: away with it before anything else. */
 static void clear_live(struct show *s)
 {
-	if (s->live && term_write(STDERR_FILENO, STR("\r\033[K")))
-		s->people = false;
+	if (s->live)
+		print_to_people(s, STR("\r\033[K"));
 	s->live = false;
 }
 
@@ -82,8 +99,7 @@ static void say(struct show *s, struct buf *line)
 {
 	clear_live(s);
 	buf_putc(line, '\n');
-	if (term_write(STDERR_FILENO, buf_str(line)))
-		s->people = false;
+	print_to_people(s, buf_str(line));
 	buf_free(line);
 }
 
@@ -166,7 +182,7 @@ static int tell(void *arg, enum group_news news, const struct group *g, const st
 	s->alerts += news == GROUP_NEW || news == GROUP_ALONE;
 	render(s, news, g, m);
 	clear_live(s);
-	int code = s->unread ? 0 : term_write(STDOUT_FILENO, buf_str(&s->out));
+	int code = s->unread ? 0 : print(s, buf_str(&s->out));
 	if (!s->c.also)
 		return code;
 	s->unread |= code != 0;
@@ -334,15 +350,34 @@ static void draw(struct show *s, const struct show_totals *t)
 	buf_add(&out, cut ? term_cut(shown, width - 1) : shown);
 	buf_add(&out, cut ? STR("…\033[K") : STR("\033[K"));
 	s->live = true;
-	if (term_write(STDERR_FILENO, buf_str(&out)))
-		s->people = false;
+	print_to_people(s, buf_str(&out));
 	buf_free(&line);
 	buf_free(&out);
+}
+
+uint64_t show_shed(const struct show *s)
+{
+	return s->to_programs.shed + s->to_people.shed;
+}
+
+/* What is held goes on, and who reads again is told what is missing. */
+static void catch_up(struct show *s)
+{
+	char n[24];
+	s->unread |= outlet_push(&s->to_programs) != 0;
+	outlet_push(&s->to_people);
+	const uint64_t missing = outlet_recovered(&s->to_programs);
+	if (!missing)
+		return;
+	snprintf(n, sizeof(n), "%llu", (unsigned long long)missing);
+	show_note(s, LOG_LEVEL_WARNING, WORD_NOT_PRINTED, "not-printed", n, NULL);
 }
 
 void show_status(struct show *s, const struct show_totals *t)
 {
 	int64_t now = clock_monotonic(s->c.clock);
+	if (s->c.sheds)
+		catch_up(s);
 	if (now - s->rate_at >= CLOCK_S) {
 		s->rate = (double)(t->events - s->rate_events) * CLOCK_S / (double)(now - s->rate_at);
 		s->rate_at = now;
@@ -360,6 +395,15 @@ void show_status(struct show *s, const struct show_totals *t)
 	}
 }
 
+/* Whoever reads gets the rest, but isn't waited for for long. */
+static int end_output(struct show *s, int code)
+{
+	if (!s->c.sheds)
+		return code;
+	outlet_end(&s->to_people);
+	return outlet_end(&s->to_programs) && !s->c.also ? s->to_programs.failed : code;
+}
+
 int show_closing(struct show *s, const struct show_totals *t)
 {
 	int code = s->groups ? groups_flush(s->groups, tell, s) : 0;
@@ -368,7 +412,7 @@ int show_closing(struct show *s, const struct show_totals *t)
 		log_say(&s->log, LOG_LEVEL_INFO, "stopped", { "seconds", NULL, (uint64_t)seconds },
 		        { "events", NULL, t->events }, { "alerts", NULL, s->alerts }, { "matches", NULL, s->matches },
 		        { "skipped", NULL, t->skipped }, { "shed", NULL, t->shed });
-		return code;
+		return end_output(s, code);
 	}
 	struct buf line = { 0 };
 	char time[32];
@@ -385,5 +429,5 @@ int show_closing(struct show *s, const struct show_totals *t)
 	}
 	line.n--;
 	say(s, &line);
-	return code;
+	return end_output(s, code);
 }

@@ -45,6 +45,7 @@ enum word {
 	WORD_NO_STATE,     /* %s why */
 	WORD_CATCHING_UP,  /* %s what, %s how much */
 	WORD_MAY_BE_LOST,  /* %s what, %s how much */
+	WORD_NOT_PRINTED,  /* %s alerts */
 	WORD_STATUS_UP,    /* %.1f hours, %.0f events, %.0f rules */
 	WORD_STATUS_DOWN,  /* %s folder */
 	WORD_STATUS_STORE, /* %s size, %s date */
@@ -65,8 +66,13 @@ enum word {
 	WORD_FOUND_LIMIT,  /* %s events */
 	WORD_FOUND_STOPPED,
 	WORD_FOUND_DAMAGED, /* %s blocks */
-	WORD_EXPORTED,      /* %s events, %s bytes, %.1f s */
-	WORD_IMPORTED,      /* %s events, %s known, %s bad lines, %.1f s */
+	WORD_FOUND_MENDING, /* %s days */
+	WORD_HUNT_LATE,
+	WORD_HUNT_SHED,    /* %s events or rows */
+	WORD_HUNT_GAVE_UP, /* %s values */
+	WORD_HUNT_WITHOUT, /* %s events */
+	WORD_EXPORTED,     /* %s events, %s bytes, %.1f s */
+	WORD_IMPORTED,     /* %s events, %s known, %s bad lines, %.1f s */
 	N_WORDS
 };
 

@@ -35,6 +35,8 @@ struct origin {
 	uint32_t head_len;
 	uint64_t base;          /* FILE: offset of the first byte that was fed */
 	uint64_t known;         /* FILE: what lies before this offset was settled before a restart */
+	uint64_t fresh;         /* FILE: what lies behind this offset was not read by a run before */
+	int64_t since;          /* and the rest not before this time, µs since 1970 UTC */
 	struct place_cursor at; /* JOURNAL: of the last entry that was taken */
 	struct place_cursor
 	        until; /* JOURNAL: up to here it was settled before a restart; empty: nothing more of it comes */
@@ -53,6 +55,11 @@ bool collect_event_id(const struct origin *o, const struct record *r, unsigned c
  * could be read, once and in their order; time: of its event, 0: none.
  */
 bool collect_known(struct origin *o, const struct record *r, int64_t time);
+/*
+ * Since when the same record may have been taken: by a run before, where it was read but not settled before a restart.
+ * `now`, when it is read: it is read for the first time.
+ */
+int64_t collect_since(const struct origin *o, const struct record *r, int64_t now);
 /* Which line of its file it begins at; 0: not known. */
 uint64_t collect_line(const struct origin *o, uint64_t line);
 
@@ -131,6 +138,11 @@ struct follow_config { /* all borrowed */
 	struct places *places; /* NULL: where it stands is not kept */
 	const struct clock *clock;
 	int64_t horizon; /* µs: so much is read again after a restart, for correlations; 0: nothing */
+	/*
+	 * Bytes, 4 MiB at least: no more is read behind what was saved, so that after a restart it is known what is read for
+	 * the first time (collect_since()). While it can't be saved, reading waits. 0: no bound, nothing is known.
+	 */
+	uint64_t ahead;
 };
 /*
  * A file that is there at the very first start is read from its end on, one that appears later from its start; after a
@@ -192,7 +204,7 @@ struct listener;
 int listener_new(struct listener **ret, const struct listener_config *config, struct err *err);
 /* What came whole is handed on before; what finds no room then is lost, and counted with its sender. */
 void listener_free(struct listener *l);
-/* At least once a second: deadlines. A loop_fn's results. */
+/* At least once a second: deadlines, and what the kernel had to drop. A loop_fn's results. */
 int listener_tick(struct listener *l);
 /* The taker has room again: what waits is handed on, what was not read is read. Not from within take(). */
 int listener_room(struct listener *l);

@@ -18,6 +18,7 @@ static const int64_t SAVE_EVERY = 500LL * CLOCK_MS;
 static const int64_t SAVE_AT_LEAST = 30LL * CLOCK_S;
 static const int64_t JOURNAL_BEHIND = 5LL * CLOCK_S;
 static const int64_t JOURNAL_PAUSE = CLOCK_S;
+static const int64_t UNKNOWN = 86400LL * CLOCK_S; /* a run before that left no word ended within it */
 
 struct follow {
 	struct follow_config c;
@@ -31,6 +32,8 @@ struct follow {
 	unsigned char rotations[128][PLACE_HASH]; /* paths that patterns cover and that are no logs of their own */
 	size_t n_rotations;
 	bool too_many, not_saved; /* was told */
+	bool stands;              /* something is saved, by this run or the one before */
+	uint64_t ahead;           /* bytes that were read since */
 	int64_t looked, saved, caught_up;
 	char chunk[LOG_CHUNK];
 };
@@ -46,7 +49,10 @@ static void load(struct follow *f)
 	int code = f->c.places ? place_load(f->c.places, f->was, &err) : 0;
 	if (code < 0)
 		note(f, NOTE_NO_PLACES, err.text, NULL);
-	f->tail_config.was = code > 0 ? f->was : NULL;
+	f->stands = code > 0;
+	f->tail_config.was = f->stands ? f->was : NULL;
+	const int64_t now = clock_wall(f->c.clock), saved = f->stands ? f->was->saved : now - UNKNOWN;
+	f->tail_config.since = (saved < now ? saved : now) - TAIL_CLOCK;
 }
 
 static int add_tail(struct follow *f, size_t item, const char *path, bool from_start, struct err *err)
@@ -81,7 +87,11 @@ int follow_new(struct follow **ret, const struct follow_config *config, struct e
 	f->caught_up = clock_monotonic(config->clock);
 	f->saved = f->caught_up - SAVE_EVERY;
 	f->tail_config = (struct tail_config){
-		.taker = config->taker, .opener = config->opener, .clock = config->clock, .horizon = config->horizon
+		.taker = config->taker,
+		.opener = config->opener,
+		.clock = config->clock,
+		.horizon = config->horizon,
+		.ahead = config->places ? config->ahead : 0,
 	};
 	load(f);
 	for (size_t i = 0; i < config->sources->n && !code; i++) {
@@ -268,14 +278,20 @@ static int reached(struct follow *f, int64_t time)
 	return t->reached ? t->reached(t->arg, time) : 0;
 }
 
+static bool is_ahead(const struct follow *f, uint64_t bytes)
+{
+	return f->tail_config.ahead && f->ahead >= bytes;
+}
+
 static int read_all(struct follow *f, int64_t now, bool *more)
 {
 	struct log_file *l;
 	int code = 0;
 	long n = 0;
 	for (long done = 0; !code && (l = furthest(f)); done += n) {
-		if (done >= BUDGET) {
-			*more = true;
+		const bool waits = is_ahead(f, f->c.ahead);
+		if (done >= BUDGET || waits) {
+			*more = !waits;
 			return 0;
 		}
 		n = log_read(l, f->chunk);
@@ -284,6 +300,7 @@ static int read_all(struct follow *f, int64_t now, bool *more)
 		else if (n < 0)
 			code = (int)n;
 		n = n > 0 ? n : 0;
+		f->ahead += (uint64_t)n;
 		l = furthest(f);
 		if (!code && l)
 			code = reached(f, l->origin.time);
@@ -298,6 +315,9 @@ int follow_poll(struct follow *f, bool *more)
 {
 	int64_t now = clock_monotonic(f->c.clock);
 	int code = check_all(f, now);
+	f->tail_config.since = 0;
+	if (!code && f->tail_config.ahead && !f->stands) /* the first run: before anything is read */
+		code = follow_save(f, true);
 	if (!code)
 		code = read_all(f, now, more);
 	return code == -EAGAIN ? 0 : code; /* what found no room comes first in the next call */
@@ -364,7 +384,8 @@ int follow_save(struct follow *f, bool at_once)
 	const struct taker *t = f->c.taker;
 	struct place_table *to = f->now;
 	struct err err;
-	if (!f->c.places || (!at_once && now - f->saved < SAVE_EVERY))
+	const bool due = now - f->saved >= SAVE_EVERY || (is_ahead(f, f->c.ahead / 2) && !f->not_saved);
+	if (!f->c.places || (!at_once && !due))
 		return 0;
 	int settled = t->settled ? t->settled(t->arg, at_once || now - f->saved >= SAVE_AT_LEAST) : 1;
 	if (settled <= 0)
@@ -377,9 +398,11 @@ int follow_save(struct follow *f, bool at_once)
 		if (f->patterns_seen[i] && to->n < PLACE_MAX_FILES)
 			pattern_source(to->files[to->n++].source, f->c.sources->items[i].name);
 	keep_others(f, to);
-	if (place_save(f->c.places, to, &err) && !f->not_saved) {
-		f->not_saved = true;
+	int code = place_save(f->c.places, to, &err);
+	if (code && !f->not_saved)
 		note(f, NOTE_NO_PLACES, err.text, NULL);
-	}
+	f->not_saved = code;
+	f->stands = f->stands || !code;
+	f->ahead = code ? f->ahead : 0;
 	return 0;
 }

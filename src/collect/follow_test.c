@@ -11,6 +11,8 @@ static struct follow *f;
 static struct got *g;
 static bool is_settled;
 static unsigned char ids[GOT_MAX][COLLECT_ID];
+static int64_t doubts[GOT_MAX]; /* how long before it was read a record may have been taken already */
+static uint64_t ahead;
 
 static int settled(void *arg, bool must)
 {
@@ -20,8 +22,10 @@ static int settled(void *arg, bool must)
 static int take(void *arg, struct origin *o, struct batch *b)
 {
 	const size_t n = b->n_records;
-	for (size_t i = 0; g->room && i < n; i++)
+	for (size_t i = 0; g->room && i < n; i++) {
 		assert_true(collect_event_id(o, &b->records[i], ids[g->n + i]));
+		doubts[g->n + i] = b->now - collect_since(o, &b->records[i], b->now);
+	}
 	return got_take(arg, o, b);
 }
 
@@ -52,7 +56,12 @@ static void begin(void)
 	assert_int_equal(opener_start(&opener, sources.items, sources.n, &err), 0);
 	assert_int_equal(place_open(&places, dir, "here", &err), 0);
 	const struct follow_config c = {
-		.taker = &g->taker, .opener = opener, .sources = &sources, .places = places, .clock = &g->clock
+		.taker = &g->taker,
+		.opener = opener,
+		.sources = &sources,
+		.places = places,
+		.clock = &g->clock,
+		.ahead = ahead,
 	};
 	assert_int_equal(follow_new(&f, &c, &err), 0);
 }
@@ -92,6 +101,7 @@ static int setup(void **state)
 	snprintf(moved, sizeof(moved), "%s/log.1", dir);
 	g = got_new();
 	is_settled = true;
+	ahead = 0;
 	append("<13>1 2026-03-01T10:00:00Z web1 app - - - before\n");
 	begin();
 	poll_all();
@@ -260,6 +270,103 @@ static void test_same_line_twice(void **state)
 	assert_memory_not_equal(ids[40], ids[41], sizeof(ids[0]));
 }
 
+static void save_and_poll(void)
+{
+	is_settled = true;
+	for (int i = 0; i < 5; i++) {
+		assert_int_equal(follow_save(f, false), 0);
+		poll_all();
+	}
+}
+
+static const int64_t HOUR = 3600LL * CLOCK_S;
+
+/* What a run before may have taken behind what it saved is told from what it can't have read. */
+static void test_since(void **state)
+{
+	const int64_t slack = 60 * (int64_t)CLOCK_S;
+	crash();
+	ahead = 10000;
+	begin();
+	is_settled = false;
+	append_lines(0, 10);
+	poll_all();
+	assert_int_equal(g->n, 10);
+	crash();
+	g->clock.wall_us += 5 * HOUR; /* so long it is away */
+	append_lines(10, 2000);
+	begin();
+	poll_all();
+	assert_int_equal(number(0), 0);
+	size_t fresh = 0;
+	while (fresh < g->n && doubts[fresh])
+		fresh++;
+	assert_in_range(fresh, 20000 / 60, 20000 / 50); /* lines of twice `ahead` bytes */
+	for (size_t i = 0; i < fresh; i++)
+		assert_true(doubts[i] > 6 * HOUR - slack && doubts[i] < 6 * HOUR + slack);
+	for (size_t i = fresh; i < g->n; i++)
+		assert_int_equal(doubts[i], 0);
+	/* what comes to be while it runs may have been read under another name, by itself */
+	save_and_poll();
+	assert_int_equal(g->n, 2000);
+	assert_int_equal(rename(path, moved), 0);
+	append_lines(2000, 2001);
+	save_and_poll();
+	assert_int_equal(g->n, 2001);
+	assert_true(doubts[2000] > HOUR - slack && doubts[2000] < HOUR + slack);
+	/* a clock that was set back since */
+	crash();
+	append_lines(2001, 2002);
+	g->clock.wall_us -= 5 * HOUR;
+	begin();
+	poll_all();
+	assert_int_equal(g->n, 1);
+	assert_true(doubts[0] > HOUR - slack && doubts[0] < HOUR + slack);
+}
+
+/* A run that never came to save anything: a day, and everything. */
+static void test_since_without_places(void **state)
+{
+	char place[64];
+	crash();
+	snprintf(place, sizeof(place), "%s/here", dir);
+	assert_int_equal(truncate(place, 100), 0);
+	ahead = 10000;
+	begin();
+	poll_all();
+	append_lines(0, 1);
+	poll_all();
+	assert_int_equal(g->n, 1);
+	assert_true(doubts[0] > 24 * HOUR);
+}
+
+/* No further than so much behind what was saved, which is done before anything is read. */
+static void test_bounded_ahead(void **state)
+{
+	static struct place_table table;
+	char place[64];
+	crash();
+	snprintf(place, sizeof(place), "%s/here", dir);
+	assert_int_equal(unlink(place), 0);
+	ahead = 100000;
+	begin();
+	poll_all();
+	assert_int_equal(place_load(places, &table, NULL), 1);
+	assert_int_equal(table.n, 1);
+	is_settled = false;
+	append_lines(0, 4000);
+	poll_all();
+	const size_t first = g->n;
+	assert_in_range(first, 100000 / 60, 4000 - 1);
+	poll_all();
+	assert_int_equal(g->n, first);
+	assert_true(follow_behind(f));
+	save_and_poll();
+	assert_int_equal(g->n, 4000);
+	for (size_t i = 0; i < g->n; i++)
+		assert_int_equal(number(i), i);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -271,6 +378,9 @@ int main(void)
 		TEST(test_last_line_without_room),
 		TEST(test_emptied_without_room),
 		TEST(test_same_line_twice),
+		TEST(test_since),
+		TEST(test_since_without_places),
+		TEST(test_bounded_ahead),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

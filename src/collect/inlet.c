@@ -65,6 +65,12 @@ bool collect_known(struct origin *o, const struct record *r, int64_t time)
 	return known;
 }
 
+int64_t collect_since(const struct origin *o, const struct record *r, int64_t now)
+{
+	const bool doubtful = o->kind == ORIGIN_JOURNAL || (o->kind == ORIGIN_FILE && o->base + r->at < o->fresh);
+	return doubtful && o->since < now ? o->since : now;
+}
+
 uint64_t collect_line(const struct origin *o, uint64_t line)
 {
 	return o->line_base == LINE_UNKNOWN ? 0 : line + o->line_base;

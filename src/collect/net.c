@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/sock_diag.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -80,16 +81,15 @@ static struct sender *sender_of(struct listener *l, const struct sockaddr_storag
 	return l->burst->senders[hash].sender;
 }
 
-static void count_drops(struct listener *l, struct msghdr *msg)
+/* What the kernel could not keep: it is asked, as datagrams that would tell may not come any more. */
+static void count_drops(struct listener *l)
 {
-	uint32_t drops;
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
-		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SO_RXQ_OVFL)
-			continue;
-		memcpy(&drops, CMSG_DATA(c), sizeof(drops));
-		l->counts.dropped += (uint32_t)(drops - l->drops);
-		l->drops = drops;
-	}
+	uint32_t memory[SK_MEMINFO_VARS];
+	socklen_t size = sizeof(memory);
+	if (getsockopt(l->c.fd, SOL_SOCKET, SO_MEMINFO, memory, &size) || size <= SK_MEMINFO_DROPS * sizeof(memory[0]))
+		return;
+	l->counts.dropped += (uint32_t)(memory[SK_MEMINFO_DROPS] - l->drops);
+	l->drops = memory[SK_MEMINFO_DROPS];
 }
 
 static void read_burst(struct listener *l)
@@ -98,24 +98,11 @@ static void read_burst(struct listener *l)
 	size_t at = 0;
 	b->n = 0;
 	while (b->n < DATAGRAMS && BURST_BYTES - at >= NET_READ) {
-		union {
-			struct cmsghdr align;
-			char room[CMSG_SPACE(sizeof(uint32_t))];
-		} control;
 		struct sockaddr_storage from = { 0 };
-		struct iovec io = { b->bytes + at, NET_READ };
-		struct msghdr msg = {
-			.msg_name = &from,
-			.msg_namelen = sizeof(from),
-			.msg_iov = &io,
-			.msg_iovlen = 1,
-			.msg_control = control.room,
-			.msg_controllen = sizeof(control),
-		};
-		ssize_t n = recvmsg(l->c.fd, &msg, 0);
+		socklen_t size = sizeof(from);
+		ssize_t n = recvfrom(l->c.fd, b->bytes + at, NET_READ, 0, (struct sockaddr *)&from, &size);
 		if (n < 0)
 			break; /* nothing more; an ICMP error that came back is nothing to us either */
-		count_drops(l, &msg);
 		/* A line break within a message would begin another, with a sender of its own making. */
 		struct str m = str_trim((struct str){ b->bytes + at, (size_t)n });
 		for (char *p = (char *)m.p; m.n && (p = memchr(p, '\n', m.n - (size_t)(p - m.p)));)
@@ -251,6 +238,8 @@ void listener_free(struct listener *l)
 	if (!l)
 		return;
 	net_watch(l, false);
+	if (l->burst)
+		count_drops(l);
 	close(l->c.fd);
 	if (l->burst)
 		datagrams_free(l);
@@ -262,7 +251,10 @@ void listener_free(struct listener *l)
 
 int listener_tick(struct listener *l)
 {
-	return l->c.kind == OPENER_UDP ? 0 : stream_tick(l);
+	if (l->c.kind != OPENER_UDP)
+		return stream_tick(l);
+	count_drops(l);
+	return 0;
 }
 
 int listener_room(struct listener *l)

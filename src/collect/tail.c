@@ -92,8 +92,15 @@ static void keep_old(struct tail *t, struct log_file *l)
 	log_free(l);
 }
 
+/*
+ * What a run before read and didn't save lies within `ahead` behind what it saved, and as much is taken for what it had
+ * read then and not handed on. Of a log that is found later only this run can have read something, under another name.
+ */
 static int begin(struct tail *t, struct log_file *l, const struct place_point *from, const struct place_point *known)
 {
+	const uint64_t settled = known ? known->offset : from->offset;
+	l->origin.since = t->c.since ? t->c.since : clock_wall(t->c.clock) - TAIL_CLOCK;
+	l->origin.fresh = t->c.ahead ? settled + 2 * t->c.ahead : UINT64_MAX;
 	int code = log_begin(l, from, known);
 	return code ? log_trouble(l, code) : 0;
 }
@@ -420,7 +427,7 @@ static int take(struct tail *t, int fd, bool first, const struct place_cursor *f
 	return begin(t, l, &beginning, NULL);
 }
 
-int tail_check(struct tail *t, int64_t now)
+static int check(struct tail *t, int64_t now)
 {
 	struct err err = { 0 };
 	bool first = !t->started;
@@ -450,6 +457,14 @@ int tail_check(struct tail *t, int64_t now)
 		note(t, NOTE_NOT_WATCHED, err.text);
 	t->told = code;
 	return first && t->is_file ? first_look(t, NULL) : 0;
+}
+
+int tail_check(struct tail *t, int64_t now)
+{
+	int code = check(t, now);
+	if (t->started)
+		t->c.since = 0;
+	return code;
 }
 
 /* --- where it stands --- */

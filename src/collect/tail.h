@@ -6,12 +6,17 @@
 
 enum { TAIL_OLD = 6, TAIL_SAVED = 1 + TAIL_OLD };
 
+/* So much further back than it seems something may have been read: clocks are set, and what was read may have waited. */
+static const int64_t TAIL_CLOCK = 3600LL * CLOCK_S;
+
 struct tail_config {
 	const struct taker *taker;
 	struct opener *opener;
 	const struct clock *clock;
 	const struct place_table *was; /* what a run before saved; NULL: nothing */
 	int64_t horizon;               /* µs of events that correlations want to see again */
+	uint64_t ahead;                /* bytes behind what was saved that a run before read at most; 0: not known */
+	int64_t since; /* wall clock: not before this did it read them; 0: what is found wasn't there when this run began */
 };
 
 struct tail {

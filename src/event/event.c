@@ -86,6 +86,18 @@ int event_put(struct event *ev, uint32_t field, struct str text, enum value_type
 	return 0;
 }
 
+void event_drop(struct event *ev, uint32_t field)
+{
+	uint32_t n = 0;
+	if (!ev->first[field])
+		return;
+	ev->first[field] = 0;
+	for (uint32_t i = 0; i < ev->n_touched; i++)
+		if (ev->touched[i] != field)
+			ev->touched[n++] = ev->touched[i];
+	ev->n_touched = n;
+}
+
 int event_put_pair(struct event *ev, struct str name, struct str text, enum value_type type)
 {
 	int r = grow((void **)&ev->pairs, ev->n_pairs, &ev->cap_pairs, EVENT_MAX_PAIRS, sizeof(*ev->pairs));

@@ -64,6 +64,8 @@ void event_reset(struct event *ev);
 int event_put(struct event *ev, uint32_t field, struct str text, enum value_type type);
 /* Adds a pair, and its value to every field whose path is `name`. For formats that know all names of a record. */
 int event_put_named(struct event *ev, struct str name, struct str text, enum value_type type);
+/* Takes all values of a field away. Pairs stay. */
+void event_drop(struct event *ev, uint32_t field);
 /* Adds a pair only. For expand(). */
 int event_put_pair(struct event *ev, struct str name, struct str text, enum value_type type);
 

@@ -47,6 +47,15 @@ static void test_values(void **state)
 	assert_int_equal(event_value(ev, IMAGE)->type, VALUE_NUMBER);
 	assert_int_equal(ev->n_touched, 2);
 
+	event_drop(ev, USER);
+	event_drop(ev, USER);
+	assert_null(event_value(ev, USER));
+	assert_int_equal(ev->n_touched, 1);
+	assert_true(str_eq(event_value(ev, IMAGE)->text, STR("7")));
+	event_put(ev, USER, STR("again"), VALUE_TEXT);
+	assert_null(event_next(ev, event_value(ev, USER)));
+	assert_int_equal(ev->n_touched, 2);
+
 	event_reset(ev);
 	assert_null(event_value(ev, USER));
 	assert_int_equal(ev->n_touched, 0);

@@ -13,6 +13,7 @@ enum { MAX_JSON = 1 << 20 };
 static const int64_t SECOND = 1000000, DAY = 86400 * SECOND;
 /* Before and behind this a time is wrong or a lie, and would make a day of its own in the store. */
 static const int64_t OLDEST = 400, AHEAD = 1; /* days */
+static const int64_t AGAIN = DAY; /* within which who sends again does so */
 
 /* Fields that an envelope looks at, behind the time and the host. */
 enum {
@@ -249,7 +250,10 @@ struct claims {
 	struct str record, id; /* id: the one that the record may keep */
 	const char *done;      /* up to here the record was copied */
 	bool kept;
+	bool host; /* a post's: it doesn't say who it is */
 };
+
+enum { IN_HOST = 1 /* tag of what stands in "host"; 0: the record itself */ };
 
 /* Whether what stands behind a key is this text, as it is. */
 static bool says(struct str rest, struct str text)
@@ -264,7 +268,10 @@ static uint32_t claims_member(void *ctx, uint32_t tag, uint32_t object, struct s
 {
 	struct claims *c = ctx;
 	struct str name = fields_is_odd(key) ? json_unescape(&c->e->event.scratch, key) : key;
-	if (!is_ours(name))
+	if (c->host && !tag && str_eq(name, STR("host")))
+		return IN_HOST;
+	const bool claim = c->host && str_eq(name, tag == IN_HOST ? STR("name") : STR("host.name"));
+	if (!claim && (tag || !is_ours(name)))
 		return JSON_SKIP;
 	const size_t end = (size_t)(key.p + key.n - c->record.p);
 	if (!c->kept && c->id.n && str_eq(key, STR("khien.id")) && says(str_sub(c->record, end, c->record.n), c->id)) {
@@ -282,14 +289,15 @@ static void claims_scalar(void *ctx, uint32_t tag, struct str text, enum json_ty
 }
 
 /* The record with its claims renamed; what has none stays as it is. *kept: its khien.id still stands there. */
-static int rename_claims(struct envelope *e, struct str *record, struct str id, bool *kept)
+static int rename_claims(struct envelope *e, struct str *record, struct str id, bool host, bool *kept)
 {
 	static const struct json_visitor visitor = { claims_member, claims_scalar };
-	struct claims c = { .e = e, .record = *record, .id = id, .done = record->p };
+	struct claims c = { .e = e, .record = *record, .id = id, .done = record->p, .host = host };
 	struct json_error error;
 	*kept = false;
 	/* the second: letters may be written so, too */
-	if (!memmem(record->p, record->n, "khien", 5) && !memmem(record->p, record->n, "\\u00", 4))
+	if (!memmem(record->p, record->n, "khien", 5) && !memmem(record->p, record->n, "\\u00", 4) &&
+	    !(host && memmem(record->p, record->n, "host", 4)))
 		return 0;
 	e->honest.n = 0;
 	if (!json_walk(json_kernel(), *record, 0, &visitor, &c, &error))
@@ -333,7 +341,9 @@ static void add_missing(struct envelope *e, const struct envelope_around *a, con
 	/* a text format's host.name is one of its fields; of JSON, only what stands there counts */
 	if (!event_value(ev, F_TIMESTAMP))
 		add_time(out, "@timestamp", ev->time ? ev->time : a->received);
-	if (!event_value(ev, F_HOST) && field(ev, FIELD_HOST).n)
+	if (a->host.n)
+		add_text(out, "host.name", a->host);
+	else if (!event_value(ev, F_HOST) && field(ev, FIELD_HOST).n)
 		add_text(out, "host.name", field(ev, FIELD_HOST));
 	if (!event_value(ev, F_DATASET))
 		add_text(out, "event.dataset", row->dataset);
@@ -343,6 +353,8 @@ static void add_missing(struct envelope *e, const struct envelope_around *a, con
 		add_time(out, "khien.received", a->received);
 	if (a->source.n)
 		add_text(out, "khien.source", a->source);
+	if (a->unit.n)
+		add_text(out, "khien.unit", a->unit);
 	if (!event_value(ev, F_FILE) && a->file.n)
 		add_text(out, "log.file.path", a->file);
 	if (text)
@@ -374,7 +386,7 @@ static void add_base64(struct buf *out, struct str bytes)
 }
 
 /* The line, and what its format tells of it. */
-static void add_fields(struct event *ev, struct str record, struct buf *out)
+static void add_fields(struct event *ev, struct str record, bool host, struct buf *out)
 {
 	uint32_t n;
 	const struct pair *pairs = event_pairs(ev, &n);
@@ -384,7 +396,7 @@ static void add_fields(struct event *ev, struct str record, struct buf *out)
 	buf_add_json(out, record);
 	for (uint32_t i = 0; i < n; i++) {
 		struct str name = pairs[i].name;
-		if (is_ours(name) || str_eq(name, STR("event.original")))
+		if (is_ours(name) || str_eq(name, STR("event.original")) || (host && str_eq(name, STR("host.name"))))
 			name = arena_printf(&ev->scratch, CLAIMED STR_FMT, STR_ARG(name));
 		buf_putc(out, ',');
 		buf_add_json(out, name);
@@ -435,12 +447,12 @@ static int compose(struct envelope *e, struct str record, const struct envelope_
 	if (a->format != &intake_json) {
 		buf_putc(out, '{');
 		add_missing(e, a, row, false, out);
-		add_fields(&e->event, record, out);
+		add_fields(&e->event, record, a->host.n > 0, out);
 		return 0;
 	}
 	int code = 0;
 	if (a->source.n)
-		code = rename_claims(e, &record, a->id.n ? STR("") : row->id, &has_id);
+		code = rename_claims(e, &record, a->id.n ? STR("") : row->id, a->host.n > 0, &has_id);
 	else
 		has_id = event_value(&e->event, F_ID) != NULL;
 	buf_putc(out, '{');
@@ -460,9 +472,10 @@ int envelope_seal(struct envelope *e, struct str record, const struct envelope_a
 	if (code)
 		return code;
 	struct envelope_row r = { .time = happened(ev, a), .dataset = dataset_of(e, a), .id = id_of(e, a) };
-	r.arrived = !credible(r.time, a->received);
-	if (r.arrived)
+	if (!credible(r.time, a->received)) {
 		r.time = a->received;
+		r.since = a->since ? a->since : a->received - AGAIN;
+	}
 	code = compose(e, record, a, &r, out);
 	if (code || out->failed || out->n - before > MAX_JSON) {
 		code = code ? code : out->failed ? -ENOMEM : -E2BIG;

@@ -125,8 +125,15 @@ static void test_what_the_store_is_told(void **state)
 	buf_free(&s.json);
 	/* a time that can't be: it came now; what it says stays */
 	s = seal(e, "json", STR("{\"@timestamp\":\"1999-01-01T00:00:00Z\"}"), (struct envelope_around){ 0 });
-	assert_true(s.row.time == NOW && s.row.arrived);
+	assert_true(s.row.time == NOW && s.row.since == NOW - (int64_t)86400 * 1000000);
 	assert_non_null(strstr(s.json.p, "1999-01-01T00:00:00Z"));
+	buf_free(&s.json);
+	s = seal(e, "json", STR("{}"), (struct envelope_around){ .since = NOW - 5 });
+	assert_true(s.row.time == NOW && s.row.since == NOW - 5);
+	buf_free(&s.json);
+	s = seal(e, "json", STR("{\"@timestamp\":\"2026-11-20T01:02:03Z\"}"),
+	         (struct envelope_around){ .since = NOW - 5 });
+	assert_true(s.row.time == 1795136523000000 && !s.row.since);
 	buf_free(&s.json);
 	s = seal(e, "json", STR("{}"), (struct envelope_around){ .dataset = STR("Logs \xff/X") });
 	assert_true(str_eq(s.row.dataset, STR("logs___x")));
@@ -232,6 +239,43 @@ static void test_times(void **state)
 	}
 }
 
+/* A post's certificate says who it is; what the record says of that is a claim. */
+static void test_post(void **state)
+{
+	struct envelope *e = *state;
+	const struct envelope_around post = { .host = STR("web1"), .unit = STR("a clinic") };
+	static const struct {
+		struct str record;
+		const char *has, *hasnt;
+	} cases[] = {
+		{ STR("{\"host.name\":\"web2\"}"), "\"claimed.host.name\":\"web2\"", "\"host.name\":\"web2\"" },
+		{ STR("{\"host\":{\"ip\":1,\"name\":\"web2\"}}"), "\"host\":{\"ip\":1,\"claimed.name\":\"web2\"}",
+		  NULL },
+		{ STR("{\"host\":[{\"name\":\"web2\"}]}"), "[{\"claimed.name\":\"web2\"}]", NULL },
+		{ STR("{\"h\\u006fst.name\":\"web2\"}"), "\"claimed.h\\u006fst.name\":\"web2\"", NULL },
+		{ STR("{\"khien.unit\":\"a bank\"}"), "\"claimed.khien.unit\":\"a bank\"",
+		  "\"khien.unit\":\"a bank\"," },
+		{ STR("{\"a\":{\"host.name\":\"web2\",\"name\":1},\"name\":2}"),
+		  "{\"a\":{\"host.name\":\"web2\",\"name\":1},\"name\":2}" + 1, NULL },
+		{ STR("{\"Computer\":\"web2\"}"), "\"Computer\":\"web2\"", "\"host.name\":\"web2\"" },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct sealed s = seal(e, "json", cases[i].record, post);
+		assert_int_equal(s.code, 0);
+		buf_putc(&s.json, '\0');
+		assert_non_null(strstr(s.json.p, cases[i].has));
+		assert_true(!cases[i].hasnt || !strstr(s.json.p, cases[i].hasnt));
+		assert_non_null(strstr(s.json.p, "\"host.name\":\"web1\","));
+		assert_non_null(strstr(s.json.p, "\"khien.unit\":\"a clinic\""));
+		buf_free(&s.json);
+	}
+	struct sealed s = seal(e, "syslog", STR("<38>1 2026-11-22T03:39:59Z web2 sshd 7 - - hello"), post);
+	buf_putc(&s.json, '\0');
+	assert_non_null(strstr(s.json.p, "\"host.name\":\"web1\","));
+	assert_non_null(strstr(s.json.p, "\"claimed.host.name\":\"web2\""));
+	buf_free(&s.json);
+}
+
 /* What is sealed and opened again shows rules the same values. */
 static void test_read_again(void **state)
 {
@@ -309,6 +353,7 @@ int main(void)
 		cmocka_unit_test(test_text),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_times),
+		cmocka_unit_test(test_post),
 		cmocka_unit_test(test_read_again),
 		cmocka_unit_test(test_as_the_mapping),
 	};

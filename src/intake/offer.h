@@ -22,6 +22,7 @@ struct offer_item {
 	struct str record; /* as it came, read by `format` */
 	struct str id; /* of the event, where it stands outside of the record (_bulk's _id); empty: see the record */
 	struct str dataset; /* likewise (the name of an index) */
+	int64_t since;      /* it wasn't offered before this time, µs; 0: it may have been within a day */
 	uint8_t verdict;    /* enum offer_verdict */
 	const char *reason; /* OFFER_BAD: static text */
 };

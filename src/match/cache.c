@@ -39,6 +39,14 @@ static void hash_files(crypto_generichash_state *h, const struct rule_file *file
 	}
 }
 
+static void hash_asked(crypto_generichash_state *h, const struct rule_asked *a)
+{
+	hash_str(h, str_from(a->name));
+	crypto_generichash_update(h, (const unsigned char *)&a->n_also, sizeof(a->n_also));
+	for (size_t i = 0; i < a->n_also; i++)
+		hash_str(h, str_from(a->also[i]));
+}
+
 /* What the linker noted of the program, its build id among it: another build may compile rules in another way. */
 static int hash_build(struct dl_phdr_info *program, size_t size, void *hash)
 {
@@ -70,6 +78,8 @@ void cache_key(unsigned char key[CACHE_KEY], const struct rule_texts *texts)
 	hash_files(&h, texts->files, texts->n_files);
 	hash_files(&h, &texts->mapping, 1);
 	hash_files(&h, texts->placeholders, texts->n_placeholders);
+	for (size_t i = 0; i < texts->n_asked; i++)
+		hash_asked(&h, &texts->asked[i]);
 	crypto_generichash_final(&h, key, CACHE_KEY);
 }
 

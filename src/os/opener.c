@@ -198,13 +198,10 @@ static int open_socket(const struct opener_item *item, struct err *err)
 	const int one = 1, zero = 0, bytes = RECEIVE_BYTES;
 	if (ss.ss_family == AF_INET6) /* whatever this machine's default is */
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof(zero));
-	if (udp) { /* room for bursts, beyond the machine's bound if it may be, and the kernel's count of what it dropped */
-		if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes)))
-			setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
-		setsockopt(fd, SOL_SOCKET, SO_RXQ_OVFL, &one, sizeof(one));
-	} else {
+	if (!udp)
 		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	}
+	else if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes))) /* for bursts, beyond the bound */
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
 	if (bind(fd, (struct sockaddr *)&ss, len) || (!udp && listen(fd, BACKLOG))) {
 		code = err_set(err, -errno, "%m");
 		close(fd);

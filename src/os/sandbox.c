@@ -7,6 +7,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <pwd.h>
+#include <sched.h>
 #include <seccomp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -111,11 +112,26 @@ static int add_serving(scmp_filter_ctx f)
 	return code ? code : seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1, set_flags);
 }
 
+/* SANDBOX_THREADS: all that pthread_create() does, and no process. What clone3() is asked for can't be seen: glibc does
+ * without it. */
+static int add_threads(scmp_filter_ctx f)
+{
+	static const int calls[] = { SCMP_SYS(set_robust_list), SCMP_SYS(rseq), SCMP_SYS(sched_getaffinity) };
+	const unsigned long flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD;
+	const struct scmp_arg_cmp a_thread = SCMP_A0(SCMP_CMP_MASKED_EQ, flags, flags);
+	int code = add_calls(f, SCMP_ACT_ALLOW, calls, ARRAY_LEN(calls));
+	if (!code)
+		code = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1, a_thread);
+	return code ? code : seccomp_rule_add(f, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
+}
+
 static int add_rules(scmp_filter_ctx f, unsigned may)
 {
 	int code = add_calls(f, SCMP_ACT_ALLOW, allowed, ARRAY_LEN(allowed));
 	if (!code && may & SANDBOX_SERVE)
 		code = add_serving(f);
+	if (!code && may & SANDBOX_THREADS)
+		code = add_threads(f);
 	if (!code && may & SANDBOX_FILES)
 		code = add_calls(f, SCMP_ACT_ALLOW, to_keep, ARRAY_LEN(to_keep));
 	else if (!code)
@@ -140,6 +156,11 @@ static int add_rules(scmp_filter_ctx f, unsigned may)
 		const struct scmp_arg_cmp request = SCMP_A1(SCMP_CMP_EQ, requests[i], 0);
 		code = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, request);
 	}
+	/* what a socket had to drop */
+	const struct scmp_arg_cmp of_socket = SCMP_A1(SCMP_CMP_EQ, SOL_SOCKET, 0);
+	const struct scmp_arg_cmp memory = SCMP_A2(SCMP_CMP_EQ, SO_MEMINFO, 0);
+	if (!code)
+		code = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(getsockopt), 2, of_socket, memory);
 	const struct scmp_arg_cmp get_flags = SCMP_A1(SCMP_CMP_EQ, F_GETFL, 0);
 	return code ? code : seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1, get_flags);
 }

@@ -27,8 +27,9 @@ struct sandbox;
 
 /* What it may do beside reading, writing, waiting and memory. */
 enum {
-	SANDBOX_SERVE = 1, /* take and answer network connections on sockets that it has */
-	SANDBOX_FILES = 2, /* anything with the files below `dir`, but run them */
+	SANDBOX_SERVE = 1,   /* take and answer network connections on sockets that it has */
+	SANDBOX_FILES = 2,   /* anything with the files below `dir`, but run them */
+	SANDBOX_THREADS = 4, /* begin threads of its own */
 };
 
 struct sandbox_config {

@@ -1,6 +1,7 @@
 /* Its layers one by one: together the stricter one hides the other. */
 #include "os/sandbox.c" /* NOLINT(bugprone-suspicious-include) */
 
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -80,6 +81,16 @@ static int daily_work(const struct sandbox_report *report)
 	return ok ? 0 : 1;
 }
 
+/* What a listener for datagrams asks of its socket, which was there before. */
+static int socket_of_before;
+
+static int dropped(const struct sandbox_report *report)
+{
+	unsigned memory[64];
+	socklen_t size = sizeof(memory);
+	return getsockopt(socket_of_before, SOL_SOCKET, SO_MEMINFO, memory, &size) ? errno : 0;
+}
+
 static void skip_because(const char *reason)
 {
 	print_message("SKIP: %s\n", reason);
@@ -92,6 +103,13 @@ static void test_layers(void **state)
 	assert_true(on >= 0 && on < 16);
 	assert_true(on & 1 << SANDBOX_NO_NEW_PRIVS);
 	print_message("layers on: %x\n", (unsigned)on);
+}
+
+static void test_what_a_socket_dropped(void **state)
+{
+	socket_of_before = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(inside(dropped), 0);
+	close(socket_of_before);
 }
 
 static void test_files_are_shut(void **state)
@@ -259,18 +277,44 @@ static void test_serving(void **state)
 	close(listener);
 }
 
+static void *nothing(void *arg)
+{
+	return arg;
+}
+
+static int begins_a_thread(const struct sandbox_report *report)
+{
+	pthread_t t;
+	void *ret = NULL;
+	return pthread_create(&t, NULL, nothing, &t) || pthread_join(t, &ret) || ret != &t;
+}
+
+static int begins_a_process(const struct sandbox_report *report)
+{
+	return fork() >= 0;
+}
+
+static void test_threads(void **state)
+{
+	const struct sandbox_config config = { .user = "nobody", .may = SANDBOX_THREADS },
+	                            without = { .user = "nobody" };
+	int on = inside_of(&config, layers);
+	assert_int_equal(inside_of(&config, begins_a_thread), 0);
+	if (!(on & 1 << SANDBOX_SECCOMP))
+		skip_because("a sanitizer's build, or not permitted here");
+	assert_int_equal(inside_of(&config, begins_a_process), -SIGSYS);
+	assert_int_equal(inside_of(&without, begins_a_thread), -SIGSYS);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_layers),
-		cmocka_unit_test(test_files_are_shut),
-		cmocka_unit_test(test_landlock_alone),
-		cmocka_unit_test(test_not_root),
-		cmocka_unit_test(test_system_calls_are_shut),
-		cmocka_unit_test(test_work_goes_on),
-		cmocka_unit_test(test_files_of_its_own),
-		cmocka_unit_test(test_root_that_stays),
-		cmocka_unit_test(test_serving),
+		cmocka_unit_test(test_layers),          cmocka_unit_test(test_what_a_socket_dropped),
+		cmocka_unit_test(test_files_are_shut),  cmocka_unit_test(test_landlock_alone),
+		cmocka_unit_test(test_not_root),        cmocka_unit_test(test_system_calls_are_shut),
+		cmocka_unit_test(test_work_goes_on),    cmocka_unit_test(test_files_of_its_own),
+		cmocka_unit_test(test_root_that_stays), cmocka_unit_test(test_serving),
+		cmocka_unit_test(test_threads),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

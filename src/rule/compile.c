@@ -392,6 +392,7 @@ static int passes(struct compiler *c, struct err *err)
 	r = mapping_routes(c, err);
 	if (r)
 		return r;
+	mapping_asked(c);
 	mapping_paths(c);
 	record_notes(c);
 	return 0;

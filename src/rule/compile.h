@@ -5,12 +5,22 @@
 #include "base/err.h"
 #include "rule/ruleset.h"
 
+/* A field that somebody beside the rules asks events for: it stands wherever one of these fields would. */
+struct rule_asked {
+	const char *name;
+	const char *const *also;
+	size_t n_also;
+};
+
 struct rule_config {
 	const char *const *dirs; /* files or folders; folders are walked for *.yml and *.yaml, in byte order */
 	size_t n_dirs;
-	const char *mapping;      /* YAML file; NULL: the one built in */
-	const char *placeholders; /* folder with NAME.txt, one value a line, for |expand; NULL: none */
-	bool all_rules;           /* ignore logsource: every rule sees every event */
+	const char *mapping;            /* YAML file; NULL: the one built in */
+	const char *placeholders;       /* folder with NAME.txt, one value a line, for |expand; NULL: none */
+	bool all_rules;                 /* ignore logsource: every rule sees every event */
+	struct str built_in;            /* rules of the program itself, as YAML; their log source is `indicator` */
+	const struct rule_asked *asked; /* ruleset.asked are their ids */
+	size_t n_asked;
 };
 
 /* One file as it was read: the unit of caching, hashing and compiling. */
@@ -29,6 +39,8 @@ struct rule_texts {
 	struct rule_file mapping;
 	struct rule_file *placeholders;
 	size_t n_placeholders;
+	const struct rule_asked *asked; /* borrowed */
+	size_t n_asked;
 	bool all_rules;
 	void *arena; /* owns all of it */
 };

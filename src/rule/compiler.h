@@ -117,6 +117,8 @@ void mapping_init(struct compiler *c);
 void mapping_done(struct compiler *c);
 int mapping_load(struct compiler *c, struct err *err);
 int mapping_routes(struct compiler *c, struct err *err);
+/* Ids for the fields that others than rules ask for. */
+void mapping_asked(struct compiler *c);
 void mapping_paths(struct compiler *c);
 uint32_t source_of(struct compiler *c, const struct yaml_node *logsource);
 const struct source *source_at(const struct compiler *c, uint32_t source);

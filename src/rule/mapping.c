@@ -223,6 +223,24 @@ static void reserved_field(struct compiler *c, uint32_t id, struct str name, con
 	put_paths(c, id, &g);
 }
 
+/* All places where a field of this name stands. */
+static void gather_name(struct compiler *c, struct str name, struct gather *g)
+{
+	g->name = name;
+	gather(c, name, g);
+	each_text(c, get(c->mapping ? yaml_get(c->mapping, "fields") : NULL, name), gather, g);
+	each_text(c, yaml_get(c->mapping, "every_field"), gather_template, g);
+}
+
+static void gather_asked(struct compiler *c, struct str name, struct gather *g)
+{
+	for (size_t i = 0; i < c->texts->n_asked; i++) {
+		const struct rule_asked *a = &c->texts->asked[i];
+		for (size_t k = 0; k < a->n_also && str_eq(name, str_from(a->name)); k++)
+			gather_name(c, str_from(a->also[k]), g);
+	}
+}
+
 void mapping_paths(struct compiler *c)
 {
 	reserved_field(c, RULESET_FIELD_TIME, STR("@timestamp"), "time");
@@ -231,11 +249,11 @@ void mapping_paths(struct compiler *c)
 		struct field_key key = ((const struct field_key *)c->keys.p)[i];
 		struct field_rec rec = { .name = key.name };
 		struct str in_pool = build_str(&c->build, key.name);
-		struct gather g = { .name = arena_copy(&c->arena, in_pool) };
+		struct str name = arena_copy(&c->arena, in_pool);
+		struct gather g = { 0 };
 		pool_append(&c->build.fields, &rec);
-		gather(c, g.name, &g);
-		each_text(c, get(c->mapping ? yaml_get(c->mapping, "fields") : NULL, g.name), gather, &g);
-		each_text(c, yaml_get(c->mapping, "every_field"), gather_template, &g);
+		gather_name(c, name, &g);
+		gather_asked(c, name, &g);
 		for (uint32_t k = 0; k < key.extra.n; k++) {
 			struct text t = ((const struct text *)c->build.texts.p)[key.extra.at + k];
 			gather(c, arena_copy(&c->arena, build_str(&c->build, t)), &g);
@@ -276,6 +294,28 @@ static void dataset_route(struct compiler *c, uint32_t source)
 	const struct yaml_node map = { .kind = YAML_MAP, .n = 1, .items = &line };
 	if (n)
 		put_route(c, selection_node(c, &map), &source, 1);
+}
+
+/* The log source of the built-in rules is any, where an indicator was found, whatever the mapping says. */
+static void indicator_route(struct compiler *c, uint32_t source)
+{
+	const struct source *s = source_at(c, source);
+	if (s->product.len || s->service.len || !str_eq(build_str(&c->build, s->category), STR("indicator")))
+		return;
+	struct yaml_node value = { .text = STR("true") }, key = { .text = STR("khien.indicator.type|exists") };
+	struct yaml_item line = { .key = &key, .value = &value };
+	const struct yaml_node map = { .kind = YAML_MAP, .n = 1, .items = &line };
+	put_route(c, selection_node(c, &map), &source, 1);
+}
+
+void mapping_asked(struct compiler *c)
+{
+	c->doc = NULL;
+	c->source = NO_INDEX;
+	for (size_t i = 0; i < c->texts->n_asked; i++) {
+		uint32_t id = field_id(c, str_from(c->texts->asked[i].name));
+		pool_append(&c->build.asked, &id);
+	}
 }
 
 /* Which fields a node asks for, marked in seen[]. */
@@ -370,7 +410,8 @@ int mapping_routes(struct compiler *c, struct err *err)
 		return -EINVAL;
 	for (uint32_t i = 0; i < n; i++) {
 		dataset_route(c, i);
-		if (!served[i])
+		indicator_route(c, i);
+		if (!served[i] && !str_eq(build_str(&c->build, source_at(c, i)->category), STR("indicator")))
 			warn_unserved(c, i);
 	}
 	put_route_fields(c);

@@ -190,16 +190,28 @@ static int read_mapping(struct reader *r, const char *path, struct rule_file *re
 	return e ? err_set(r->err, e, "read mapping '%s': %m", path) : 0;
 }
 
+static int add_built_in(struct reader *r, struct rule_texts *t, struct str text)
+{
+	struct rule_file *files = realloc(t->files, (t->n_files + 1) * sizeof(*files));
+	if (!files)
+		return no_memory(r);
+	t->files = files;
+	files[t->n_files++] = (struct rule_file){ STR("built in"), text };
+	return 0;
+}
+
 int rule_read(struct rule_texts *ret, const struct rule_config *config, struct err *err)
 {
 	static const char *const rules[] = { ".yml", ".yaml", NULL }, *const lists[] = { ".txt", NULL };
-	struct rule_texts t = { .all_rules = config->all_rules };
+	struct rule_texts t = { .all_rules = config->all_rules, .asked = config->asked, .n_asked = config->n_asked };
 	struct arena *arena = calloc(1, sizeof(*arena));
 	struct reader r = { .arena = arena, .err = err, .suffixes = rules };
 	if (!arena)
 		return no_memory(&r);
 	t.arena = arena;
 	int e = read_all(&r, config->dirs, config->n_dirs, &t.files, &t.n_files);
+	if (!e && config->built_in.n)
+		e = add_built_in(&r, &t, config->built_in);
 	r.suffixes = lists;
 	if (!e && config->placeholders)
 		e = read_all(&r, &config->placeholders, 1, &t.placeholders, &t.n_placeholders);

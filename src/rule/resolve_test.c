@@ -229,12 +229,44 @@ static void test_bad_mapping(void **state)
 	}
 }
 
+/* Fields that others ask for stand in all places of the names they stand for; built-in rules have a way of their own. */
+static void test_asked(void **state)
+{
+	static const char *const also[] = { "a", "b" };
+	const struct rule_asked asked[] = { { "mine", also, 2 }, { "alone", NULL, 0 } };
+	struct rule_file file = { STR("r.yml"), STR("title: T\nlogsource: {category: indicator}\n"
+		                                    "detection: {s: {khien.indicator.type: url}, condition: s}\n") };
+	const struct rule_texts texts = {
+		.files = &file,
+		.n_files = 1,
+		.mapping = { STR("m.yaml"), STR("every_field: [x.%]\nfields: {a: [aa]}\n") },
+		.asked = asked,
+		.n_asked = 2,
+	};
+	struct ruleset rs;
+	struct err err;
+	CLEANUP(buf_free) struct buf paths = { 0 };
+	assert_int_equal(0, rule_compile(&rs, &texts, &err));
+	assert_int_equal(2, rs.n_asked);
+	dump_paths(&paths, &rs, rs.asked[0]);
+	buf_putc(&paths, '\0');
+	assert_string_equal("mine x.mine a aa x.a b x.b", paths.p);
+	paths.n = 0;
+	dump_paths(&paths, &rs, rs.asked[1]);
+	buf_putc(&paths, '\0');
+	assert_string_equal("alone x.alone", paths.p);
+	assert_int_equal(0, rs.n_diagnostics); /* no entry of the mapping serves it, and none has to */
+	assert_int_equal(2, rs.n_routes);
+	ruleset_free(&rs);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_filters),       cmocka_unit_test(test_correlations),
-		cmocka_unit_test(test_chain_carries), cmocka_unit_test(test_routes),
-		cmocka_unit_test(test_all_rules),     cmocka_unit_test(test_bad_mapping),
+		cmocka_unit_test(test_asked),        cmocka_unit_test(test_filters),
+		cmocka_unit_test(test_correlations), cmocka_unit_test(test_chain_carries),
+		cmocka_unit_test(test_routes),       cmocka_unit_test(test_all_rules),
+		cmocka_unit_test(test_bad_mapping),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

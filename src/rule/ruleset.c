@@ -58,6 +58,9 @@ static bool texts_ok(const struct ruleset *rs)
 	for (uint32_t i = 0; i < rs->n_paths; i++)
 		if (!text_ok(rs, rs->paths[i].path) || rs->paths[i].field >= rs->n_fields)
 			return false;
+	for (uint32_t i = 0; i < rs->n_asked; i++)
+		if (rs->asked[i] >= rs->n_fields)
+			return false;
 	for (uint32_t i = 0; i < rs->n_diagnostics; i++)
 		if (!text_ok(rs, rs->diagnostics[i].text) || rs->diagnostics[i].refused > 1)
 			return false;

@@ -161,7 +161,7 @@ struct diagnostic {
 	uint32_t refused; /* 1: the rule doesn't run */
 };
 
-#define RULESET_KIND "khien-ruleset-2" /* shape and version of its block; see base/block.h */
+#define RULESET_KIND "khien-ruleset-3" /* shape and version of its block; see base/block.h */
 
 #define RULESET_SECTIONS(X)                                                                                            \
 	X(RULES, rules, struct rule)                                                                                   \
@@ -176,10 +176,12 @@ struct diagnostic {
 	X(CORRELATIONS, correlations, struct correlation)                                                              \
 	X(INPUTS, inputs, struct input)                                                                                \
 	X(FIELDS, fields, struct field_rec)                                                                            \
+	X(ASKED, asked, uint32_t)                                                                                      \
 	X(PATHS, paths, struct path_rec)                                                                               \
 	X(DIAGNOSTICS, diagnostics, struct diagnostic)                                                                 \
 	X(BYTES, bytes, char)
 
+/* ASKED: the fields of rule_config.asked, in its order: ids, which events of every log source have. */
 /* CORRELATIONS stand so that an input that is a correlation comes before what refers to it. */
 
 struct ruleset {

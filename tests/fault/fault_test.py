@@ -316,6 +316,28 @@ class Damage(unittest.TestCase):
         with self.start() as hub:
             self.takes_again(hub, self.salvaged(hub))
 
+    def test_day_cut_to_nothing(self):
+        """It isn't taken for one that never was."""
+        os.truncate(self.day, 0)
+        done = self.scratch.khien("find", "--data", self.data, "--json", "--limit", "0", "text:*")
+        self.assertEqual(done.status, 2, done.err)
+        with self.start() as hub:
+            self.takes_again(hub, self.salvaged(hub))
+
+    def test_searched_before_it_is_salvaged(self):
+        """The answer lacks what is still to be read, and says so."""
+        os.rename(self.day, self.day + ".damaged-1")
+        for words in (["find", "--json", "--limit", "0", "text:*"], ["hub", "export", "--plain"]):
+            done = self.scratch.khien(*words, "--data", self.data)
+            self.assertEqual(done.status, 2, done.err)
+            self.assertIn("Damaged days are being read anew, 1 to go", done.err)
+            self.assertGreater(len(done.out.splitlines()), 1000)
+        done = self.scratch.khien("find", "--data", self.data, "--since", "2026-11-22T00:00:00Z", "text:*")
+        self.assertEqual(done.status, 0, done.err)  # not of that day
+        with self.start() as hub:
+            self.says(hub, "day-salvaged")
+            self.assertEqual(self.find(hub), (set(range(self.N)), 0))
+
     def test_day_of_garbage(self):
         with open(self.day, "r+b") as file:
             file.write(random.Random(1).randbytes(os.path.getsize(self.day)))

@@ -27,7 +27,7 @@ static void check_row(const struct envelope_row *row)
 	assert(row->dataset.n >= 1 && row->dataset.n <= ENVELOPE_DATASET && row->id.n <= ENVELOPE_ID);
 	for (size_t i = 0; i < row->dataset.n; i++)
 		assert(row->dataset.p[i] && strchr("abcdefghijklmnopqrstuvwxyz0123456789._-", row->dataset.p[i]));
-	assert(row->arrived ? row->time == NOW : row->time > NOW - 400 * DAY && row->time < NOW + DAY);
+	assert(row->since ? row->time == NOW : row->time > NOW - 400 * DAY && row->time < NOW + DAY);
 }
 
 static bool has(struct str s, struct str part)

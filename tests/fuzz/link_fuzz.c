@@ -24,7 +24,7 @@ static void note(uint64_t *sum, uint64_t n, struct str s)
 
 static bool same_row(const struct event_row *a, const struct event_row *b)
 {
-	return a->time == b->time && a->arrived == b->arrived && str_eq(a->json, b->json) && str_eq(a->id, b->id) &&
+	return a->time == b->time && a->since == b->since && str_eq(a->json, b->json) && str_eq(a->id, b->id) &&
 	       str_eq(a->dataset, b->dataset);
 }
 
@@ -171,7 +171,7 @@ static void there_and_back(struct str bytes)
 		                    text(&bytes, 0, 255) };
 	for (; n < ROWS && bytes.n; n++) {
 		rows[n] = (struct event_row){ .time = INT64_MIN + (int64_t)n,
-			                      .arrived = n % 2,
+			                      .since = n % 3,
 			                      .dataset = text(&bytes, 1, EVENT_DATASET_MAX),
 			                      .id = text(&bytes, 0, EVENT_ID_MAX),
 			                      .json = text(&bytes, 0, 255) };

@@ -27,13 +27,13 @@ class ConfigTest(unittest.TestCase):
         self.assertTrue(self.check(path).startswith(f"{path}: can be used\n"))
         self.assertEqual(self.check("--quiet", path), "")
         # another reader takes it for YAML too, with the keys uncommented as well
-        self.assertEqual(yaml.safe_load(text), {"hub": {"listen": None, "store": None}})
+        self.assertEqual(yaml.safe_load(text), {"hub": {"listen": None, "store": None}, "post": {"spool": None}})
         lines = [line.replace("#", "", 1) if line.lstrip().startswith("#") and not line.lstrip().startswith("# ") else line
                  for line in text.splitlines()]
-        hub = yaml.safe_load("\n".join(lines))["hub"]
+        parts = yaml.safe_load("\n".join(lines))
         keys = {line.split("\t")[0] for line in self.check("--keys").splitlines()}
-        found = {f"hub.{a}" for a in hub if not isinstance(hub[a], dict)}
-        found |= {f"hub.{a}.{b}" for a in hub if isinstance(hub[a], dict) for b in hub[a]}
+        found = {f"{p}.{a}" for p, part in parts.items() for a in part if not isinstance(part[a], dict)}
+        found |= {f"{p}.{a}.{b}" for p, part in parts.items() for a in part if isinstance(part[a], dict) for b in part[a]}
         self.assertEqual(keys, found)
 
     def test_wrong(self):

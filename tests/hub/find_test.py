@@ -10,8 +10,11 @@ import sys
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+import alive  # noqa: E402
 import harness  # noqa: E402
 
+NOBODY = 65534
+ROOT = os.geteuid() == 0
 USERS = ["root", "an", "bình"]
 
 
@@ -178,6 +181,59 @@ class Store(unittest.TestCase):
             self.assertEqual(done.status, 2)
             self.assertIn(to, done.err)
         self.assertEqual(os.listdir(folder), ["x"])
+
+
+class Rights(unittest.TestCase):
+    """What is stored was written by others: who reads it has no right but to that folder, whoever runs khien."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.scratch = harness.Scratch()
+        cls.addClassCleanup(cls.scratch.cleanup)
+        os.chmod(cls.scratch.name, 0o755)
+        cls.data = cls.scratch.path("hub")
+        few = {"event.dataset": "a", "@timestamp": "2026-11-02T00:00:00Z"}
+        path = cls.scratch.write("all.ndjson", lines(event(i, **few) for i in range(300000)))  # blocks for two threads
+        assert cls.scratch.khien("hub", "import", "--data", cls.data, path).status == 0
+        if ROOT:
+            for folder, _, names in os.walk(os.path.join(cls.data, "store")):
+                for name in [".", *names]:
+                    os.chown(os.path.join(folder, name), NOBODY, NOBODY)
+
+    def status_of(self, *words, child=False):
+        """/proc/PID/status of it while it waits for somebody to read."""
+        with subprocess.Popen([harness.KHIEN, *words, "--data", self.data], stdout=subprocess.PIPE,
+                              stderr=subprocess.DEVNULL, env=self.scratch.env()) as p:
+            p.stdout.readline()
+            status = alive.status_of(alive.children(p.pid)[0] if child else p.pid)
+            rest = p.stdout.read()
+        self.assertEqual(p.returncode, 0)
+        self.assertEqual(rest.count(b"\n"), 299999)
+        return status
+
+    def check(self, status):
+        if ROOT:
+            self.assertEqual(set(status["Uid"].split()), {str(NOBODY)})
+        self.assertEqual(int(status["CapEff"], 16), 0)
+        self.assertEqual(status["NoNewPrivs"], "1")
+        if not harness.sanitized():
+            self.assertEqual(status["Seccomp"], "2")
+
+    def test_find(self):
+        self.check(self.status_of("find", "--json", "--limit", "0", "*password*"))
+
+    def test_export(self):
+        self.check(self.status_of("hub", "export", "--plain", child=True))
+
+    @unittest.skipUnless(ROOT, "only root can be somebody else")
+    def test_export_where_only_its_caller_may_write(self):
+        private = self.scratch.path("private")
+        os.mkdir(private, 0o700)
+        out = os.path.join(private, "out.zst")
+        done = self.scratch.khien("hub", "export", "--data", self.data, "--since", "2026-11-02T00:00:00Z", "-o", out)
+        self.assertEqual(done.status, 0, done.err)
+        self.assertEqual(os.stat(out).st_uid, 0)
+        self.assertEqual(os.listdir(private), ["out.zst"])
 
 
 class Import(unittest.TestCase):

@@ -2,11 +2,10 @@
 """The Debian package: deb_test.py [KHIEN] looks into one that holds the program under test; deb_test.py --chroot makes
 two real ones and installs, runs, upgrades and purges them in a Debian made for it (root; some minutes; the mirror that
 apt is set up with)."""
-import contextlib
 import json
 import os
+import re
 import shutil
-import socket
 import stat
 import subprocess
 import sys
@@ -15,21 +14,14 @@ import tempfile
 import time
 import unittest
 
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path[:0] = [os.path.dirname(os.path.abspath(__file__)), os.path.dirname(os.path.dirname(os.path.abspath(__file__)))]
 import harness  # noqa: E402
+from machine import Guest, Machine, NoGuest, run  # noqa: E402
 
 DEB = os.path.join(harness.ROOT, "packaging", "deb")
-UNIT = "lib/systemd/system/khien-hub.service"
+UNIT, POST_UNIT = "lib/systemd/system/khien-hub.service", "lib/systemd/system/khien-post.service"
 WORD = "chungnhan7x"  # stands in one event
-MAN = ("khien", "khien-match", "khien-rules", "khien-watch", "khien-hub")
-
-
-def run(*words, ok=(0,), **more):
-    done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
-                          check=False, **more)
-    if done.returncode not in ok:
-        raise AssertionError(f"{' '.join(words)}: status {done.returncode}\n{done.stdout[-6000:]}")
-    return done.stdout
+MAN = ("khien", "khien-match", "khien-rules", "khien-watch", "khien-hub", "khien-post")
 
 
 class Inside(unittest.TestCase):
@@ -62,7 +54,7 @@ class Inside(unittest.TestCase):
             return file.read()
 
     def test_holds_what_it_should(self):
-        wanted = ["usr/bin/khien", "etc/khien/khien.yaml", UNIT, "usr/lib/sysusers.d/khien.conf",
+        wanted = ["usr/bin/khien", "etc/khien/khien.yaml", UNIT, POST_UNIT, "usr/lib/sysusers.d/khien.conf",
                   "usr/lib/tmpfiles.d/khien.conf", "usr/share/bash-completion/completions/khien",
                   "usr/share/doc/khien/copyright", "usr/share/doc/khien/changelog.gz", *(f"usr/share/man/man1/{page}.1.gz" for page in MAN)]
         self.assertEqual([n for n in wanted if n not in self.members], [])
@@ -77,7 +69,7 @@ class Inside(unittest.TestCase):
                 continue
             self.assertTrue(name.startswith(("usr/bin/khien", "usr/share/khien/", "usr/share/man/man", "usr/share/doc/khien/",
                                              "usr/share/bash-completion/", "usr/lib/sysusers.d/khien", "etc/khien/",
-                                             "usr/lib/tmpfiles.d/khien", UNIT)), name)
+                                             "usr/lib/tmpfiles.d/khien", UNIT, POST_UNIT)), name)
             self.assertNotRegex(name, r"/(hit|miss)/")
 
     def test_owners_and_modes(self):
@@ -150,134 +142,185 @@ class Inside(unittest.TestCase):
         self.assertTrue(os.access(os.path.join(self.root, "usr/bin/khien"), os.X_OK))
 
 
-class Machine:
-    """A Debian of its own below a folder. Mounts are made in a namespace of each command and go with it."""
-
-    def __init__(self, root):
-        self.root = root
-        # What apt knows of Debian here: [(uri, suite, component)].
-        with open("/etc/os-release", encoding="utf-8") as file:
-            words = dict(line.rstrip().split("=", 1) for line in file if "=" in line)
-        suite = words["VERSION_CODENAME"].strip('"')
-        found = run("apt-get", "indextargets", "--format", "$(REPO_URI) $(RELEASE) $(COMPONENT)",
-                    "Created-By: Packages", "Origin: Debian")
-        lines = sorted({tuple(line.split()) for line in found.splitlines() if line.count(" ") == 2})
-        first = [line for line in lines if line[1] == suite and line[2] == "main"]
-        if not first:
-            harness.skip(f"apt knows no mirror of Debian {suite}")
-        run("debootstrap", "--variant=minbase", suite, root, first[0][0])
-        self.write("etc/apt/sources.list", "".join(f"deb {' '.join(line)}\n" for line in lines))
-        self.write("etc/apt/apt.conf.d/90here", "".join(
-            line + "\n" for line in run("apt-config", "dump").splitlines()
-            if line.startswith(("Acquire::http::", "Acquire::https::")) and not line.endswith('"";')))
-        # No systemd runs here: services are not to be started.
-        self.write("usr/sbin/policy-rc.d", "#!/bin/sh\nexit 101\n", 0o755)
-
-    def path(self, name):
-        return os.path.join(self.root, name.lstrip("/"))
-
-    def write(self, name, text, mode=0o644):
-        with open(self.path(name), "w", encoding="utf-8") as file:
-            file.write(text)
-        os.chmod(self.path(name), mode)
-
-    def words(self, *words, network=True):
-        """How to run a command in it; without network: with a loopback of its own."""
-        alone = [] if network else ["--net"]
-        script = ('[ "$1" = net ] || ip link set lo up; shift; root=$1; shift; mount -t proc proc "$root/proc" && '
-                  'mount --bind /dev "$root/dev" && exec chroot "$root" "$@"')
-        return ["unshare", "--mount", *alone, "sh", "-ec", script, "sh", "net" if network else "own", self.root,
-                "env", "DEBIAN_FRONTEND=noninteractive", "LC_ALL=C.UTF-8", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", *words]
-
-    def run(self, *words, **more):
-        return run(*self.words(*words), **more)
-
-    @contextlib.contextmanager
-    def hub(self):
-        """Runs `khien hub` as its unit does; gives how to run a command beside it."""
-        notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(self.path("run/notify"))
-        notify.bind(self.path("run/notify"))
-        notify.settimeout(60)
-        with open(self.path("run/hub.log"), "w+", encoding="utf-8") as log, subprocess.Popen(
-                self.words("env", "NOTIFY_SOCKET=/run/notify", "khien", "hub", network=False),
-                stdout=log, stderr=subprocess.STDOUT) as hub:
-            try:
-                try:
-                    while "READY=1" not in notify.recv(4096).decode():
-                        pass
-                except TimeoutError:
-                    raise AssertionError(f"the hub is not ready\n{log.seek(0) or log.read()[-4000:]}") from None
-                yield lambda *words: run("nsenter", "--target", str(hub.pid), "--mount", "--net", "chroot", self.root,
-                                         "env", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", *words)
-                hub.terminate()
-                status = hub.wait(60)
-                if status:
-                    raise AssertionError(f"the hub ended with {status}\n{log.seek(0) or log.read()[-4000:]}")
-            finally:
-                hub.kill()
-                notify.close()
-
-    def named_khien(self):
-        """Files and links whose name says khien."""
-        found = []
-        for top in ("etc", "usr", "var", "lib", "run"):
-            for at, folders, names in os.walk(self.path(top)):
-                found += [os.path.join(at, n)[len(self.root):] for n in folders + names if "khien" in n]
-        return [n for n in found if not n.startswith(("/var/log/", "/var/cache/"))]
-
-
 class Installed(unittest.TestCase):
     """From nothing to purged, one after the other."""
 
-    def have(self, hub, word, beyond=60):
-        for _ in range(beyond):
-            found = hub("khien", "find", "--json", word)
-            if word in found:
-                return json.loads(found.splitlines()[0])
-            time.sleep(0.5)
-        return self.fail(f"'{word}' is not found")
+    @classmethod
+    def setUpClass(cls):
+        scratch = tempfile.TemporaryDirectory(prefix="khien-deb-")
+        cls.addClassCleanup(scratch.cleanup)
+        cls.debs = [run(DEB, version).strip().splitlines()[-1] for version in ("0.0.1~test1", "0.0.1~test2")]
+        cls.addClassCleanup(lambda: [os.unlink(deb) for deb in cls.debs])
+        cls.fresh = Machine(os.path.join(scratch.name, "fresh"))
+        cls.fresh.install()
+        cls.fresh.take(cls.debs[0])
+        cls.scratch = scratch.name
 
-    def install(self, machine, deb, *options):
+    def machine(self):
+        root = os.path.join(self.scratch, "root")
+        self.addCleanup(shutil.rmtree, root)
+        return self.fresh.copy(root)
+
+    def until(self, holds, beyond=60, why=lambda: "never"):
+        end = time.monotonic() + beyond
+        while not holds():
+            self.assertLess(time.monotonic(), end, why())
+            time.sleep(0.2)
+
+    def have(self, run_in, word, beyond=60):
+        """The event with the word, once it is there."""
+        found = []
+        self.until(lambda: found.append(run_in("khien", "find", "--json", word, ok=(0, 1))) or word in found[-1], beyond,
+                   lambda: f"'{word}' is not found")
+        return json.loads(next(line for line in found[-1].splitlines() if line.startswith("{")))
+
+    def install(self, run_in, machine, deb):
         shutil.copy(deb, machine.path("root/khien.deb"))
-        return machine.run("apt-get", "install", "-y", "-q", "--no-install-recommends", *options, "/root/khien.deb")
+        return run_in("apt-get", "install", "-y", "-q", "--no-install-recommends", "/root/khien.deb")
 
     def check_installed(self, m):
         m.run("khien", "check")
-        self.assertEqual(m.run("stat", "-c", "%U:%G %a", "/var/lib/khien/hub").strip(), "khien:khien 750")
-        self.assertEqual(m.run("stat", "-c", "%U:%G %a", "/var/lib/khien").strip(), "root:root 755")
+        for folder in ("khien", "khien/hub"):  # of root, so that the hub's parts can't change whose their folders are
+            self.assertEqual(m.run("stat", "-c", "%U:%G %a", "/var/lib/" + folder).strip(), "root:root 755")
         for user in ("khien", "khien-front"):
             self.assertIn("nologin", m.run("getent", "passwd", user))
         self.assertTrue(os.path.islink(m.path("etc/systemd/system/multi-user.target.wants/khien-hub.service")))
 
-    def test_life(self):
-        with tempfile.TemporaryDirectory(prefix="khien-deb-") as scratch:
-            debs = [run(DEB, version).strip().splitlines()[-1] for version in ("0.0.1~test1", "0.0.1~test2")]
-            self.addCleanup(lambda: [os.unlink(d) for d in debs])
-            m = Machine(os.path.join(scratch, "root"))
-            m.run("apt-get", "update", "-q")
-            self.install(m, debs[0])
-            self.check_installed(m)
-            with m.hub() as hub:
-                hub("bash", "-c", f"echo '<38>Nov 22 10:00:00 gate sshd[7]: {WORD}' >/dev/udp/127.0.0.1/5514")
-                self.assertEqual(self.have(hub, WORD)["host.name"], "gate")
-            before = m.run("sh", "-c", "echo '# ours' >>/etc/khien/khien.yaml; cat /etc/khien/khien.yaml")
+    def check_purged(self, run_in, m):
+        run_in("apt-get", "remove", "-y", "-q", "khien")
+        self.assertTrue(os.path.isdir(m.path("var/lib/khien/hub")))
+        said = run_in("apt-get", "purge", "-y", "-q", "khien")
+        self.assertIn("removing all events", said)
+        self.assertEqual(m.named_khien(), [])
+        self.assertEqual(m.run("dpkg", "--audit"), "")
 
-            said = self.install(m, debs[1])
-            self.assertIn("test2", m.run("dpkg-query", "-W", "khien"))
-            self.assertNotIn("removing", said)
-            self.check_installed(m)
-            self.assertEqual(m.run("cat", "/etc/khien/khien.yaml"), before)
-            with m.hub() as hub:
-                self.have(hub, WORD)
+    def test_without_systemd(self):
+        """As in a container's image: services are not to be started."""
+        m = self.machine()
+        m.write("usr/sbin/policy-rc.d", "#!/bin/sh\nexit 101\n", 0o755)
+        self.install(m.run, m, self.debs[0])
+        self.check_installed(m)
+        with m.hub() as hub:
+            hub("bash", "-c", f"echo '<38>Nov 22 10:00:00 gate sshd[7]: {WORD}' >/dev/udp/127.0.0.1/5514")
+            self.assertEqual(self.have(hub, WORD)["host.name"], "gate")
+        before = m.run("sh", "-c", "echo '# ours' >>/etc/khien/khien.yaml; cat /etc/khien/khien.yaml")
 
-            m.run("apt-get", "remove", "-y", "-q", "khien")
-            self.assertTrue(os.path.isdir(m.path("var/lib/khien/hub")))
-            said = m.run("apt-get", "purge", "-y", "-q", "khien")
-            self.assertIn("removing all events", said)
-            self.assertEqual(m.named_khien(), [])
-            self.assertEqual(m.run("dpkg", "--audit"), "")
+        said = self.install(m.run, m, self.debs[1])
+        self.assertIn("test2", m.run("dpkg-query", "-W", "khien"))
+        self.assertNotIn("removing", said)
+        self.check_installed(m)
+        self.assertEqual(m.run("cat", "/etc/khien/khien.yaml"), before)
+        with m.hub() as hub:
+            self.have(hub, WORD)
+        self.check_purged(m.run, m)
+
+    # --- under a systemd that runs ---
+
+    def test_with_systemd(self):
+        m = self.machine()
+        try:
+            with Guest(m) as guest:
+                self.life(guest, m)
+        except NoGuest as e:
+            self.skipTest(f"systemd can't run as process 1 of a name space here: {e}")
+
+    def life(self, guest, m):
+        self.install(guest.run, m, self.debs[0])
+        self.check_installed(m)
+        self.check_started(guest)
+        self.check_bounds(guest)
+        self.check_journal(guest)
+        self.check_reload(guest)
+        self.check_killed(guest)
+        self.check_hangs(guest)
+        before = guest.unit("khien-hub", "MainPID")
+
+        said = self.install(guest.run, m, self.debs[1])
+        self.assertNotIn("removing", said)
+        self.assertEqual(guest.unit("khien-hub", "ActiveState"), "active")
+        self.assertNotEqual(guest.unit("khien-hub", "MainPID"), before)
+        self.have(guest.run, WORD)
+        self.check_stopped(guest)
+
+        self.check_purged(guest.run, m)
+        self.assertEqual(guest.unit("khien-hub", "LoadState"), "not-found")
+        self.assertEqual(guest.sh("cat /proc/[0-9]*/comm | grep khien", ok=(1,)), "")
+
+    def check_started(self, guest):
+        """It takes events when systemd says that it is started: neither the connection nor the datagram is tried twice."""
+        self.assertEqual(guest.unit("khien-hub", "ActiveState"), "active")
+        self.assertEqual(guest.unit("khien-hub", "UnitFileState"), "enabled")
+        guest.sh("systemctl restart khien-hub; : >/dev/tcp/127.0.0.1/9200; "
+                 f"echo '<38>Nov 22 10:00:00 gate sshd[7]: {WORD}' >/dev/udp/127.0.0.1/5514")
+        self.assertEqual(self.have(guest.run, WORD)["host.name"], "gate")
+        self.assertEqual(guest.unit("khien-hub", "StatusText"), "taking events")
+
+    def check_bounds(self, guest):
+        """The unit's, by systemd's own count of what is open; and each process keeps only what it needs."""
+        said = guest.run("systemd-analyze", "security", "--no-pager", "--threshold=30", "khien-hub.service", ok=(0, 1))
+        self.assertRegex(said, r"exposure level for khien-hub.service: [0-2]\.\d|exposure level .*: 3\.0", said[-300:])
+        parts = guest.processes("khien-hub")
+        for name, users in (("khien", {"root"}), ("khien: keeper", {"khien"}), ("khien: front", {"khien-front"}),
+                            ("journalctl", {"nobody"})):
+            self.assertIn(name, parts)
+            status = guest.run("cat", *(f"/proc/{pid}/status" for pid in parts[name]))
+            uids = set(re.findall(r"^Uid:\t(\d+)\t", status, re.M))
+            self.assertEqual({guest.run("getent", "passwd", uid).split(":")[0] for uid in uids}, users, name)
+            self.assertEqual(set(re.findall(r"^(?:NoNewPrivs|Seccomp):\t(\d)", status, re.M)), {"1", "2"}, name)
+            if users != {"root"}:
+                self.assertEqual(set(re.findall(r"^Cap(?:Eff|Prm|Amb):\t(\w+)", status, re.M)), {"0" * 16}, name)
+
+    def check_journal(self, guest):
+        """It reads the machine's, which has what it says itself: nothing to worry about."""
+        said = guest.run("journalctl", "--no-pager", "--output=cat", "--unit=khien-hub")
+        self.assertEqual(said.count("event=ready"), 2, said)
+        self.assertNotRegex(said, "level=(warning|error)")
+        guest.run("systemd-cat", "--identifier=sshd", "echo", "Failed password for root from 203.0.113.9 port 4022 ssh2 q7x")
+        self.assertEqual(self.have(guest.run, "q7x")["khien.source"], "journal")
+
+    def check_reload(self, guest):
+        before = guest.unit("khien-hub", "MainPID")
+        guest.run("systemctl", "reload", "khien-hub")
+        self.until(lambda: "event=reloaded" in guest.run("journalctl", "--no-pager", "--output=cat", "--unit=khien-hub"))
+        self.assertEqual(guest.unit("khien-hub", "MainPID"), before)
+
+    def starts_anew(self, guest, times):
+        """All of it, once, and it takes events."""
+        self.until(lambda: guest.unit("khien-hub", "NRestarts") == str(times) and
+                   guest.unit("khien-hub", "ActiveState") == "active", 90,
+                   lambda: guest.run("systemctl", "status", "--no-pager", "khien-hub", ok=range(5)))
+        parts = guest.processes("khien-hub")
+        self.assertEqual({name: len(pids) for name, pids in parts.items() if name.startswith("khien")},
+                         {name: 1 for name in parts if name.startswith("khien")})
+        self.have(guest.run, WORD)
+
+    def check_killed(self, guest):
+        """Of the main process systemd takes care, of the others the main process."""
+        guest.run("bash", "-c", f"kill -9 {guest.unit('khien-hub', 'MainPID')}")
+        self.starts_anew(guest, 1)
+        main, keeper = guest.unit("khien-hub", "MainPID"), guest.processes("khien-hub")["khien: keeper"]
+        guest.run("bash", "-c", f"kill -9 {keeper[0]}")
+        self.until(lambda: guest.processes("khien-hub").get("khien: keeper", keeper) != keeper)
+        self.starts_anew(guest, 1)
+        self.assertEqual(guest.unit("khien-hub", "MainPID"), main)
+
+    def check_hangs(self, guest):
+        """It is heard of often enough, and killed when it isn't."""
+        guest.sh("mkdir -p /run/systemd/system/khien-hub.service.d; cd /run/systemd/system/khien-hub.service.d; "
+                 "printf '[Service]\\nWatchdogSec=5\\n' >quick.conf; systemctl daemon-reload; systemctl restart khien-hub")
+        main = guest.unit("khien-hub", "MainPID")
+        time.sleep(8)
+        self.assertEqual(guest.unit("khien-hub", "MainPID"), main)
+        before = int(guest.unit("khien-hub", "NRestarts"))
+        guest.run("bash", "-c", f"kill -STOP {main}")
+        self.starts_anew(guest, before + 1)
+        self.assertIn("Watchdog timeout", guest.run("journalctl", "--no-pager", "--output=cat", "--unit=khien-hub"))
+
+    def check_stopped(self, guest):
+        guest.run("systemctl", "stop", "khien-hub")
+        self.assertEqual((guest.unit("khien-hub", "ActiveState"), guest.unit("khien-hub", "Result")), ("inactive", "success"))
+        self.assertEqual(guest.processes("khien-hub"), {})
+        guest.run("systemctl", "start", "khien-hub")
 
 
 def main():

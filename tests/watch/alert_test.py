@@ -57,9 +57,9 @@ class EventTime(unittest.TestCase):
             with watch_test.Watch(scratch, log) as watch:
                 for second in (0, 600, 1200):
                     watch_test.append(log, failed(second), end="")
-                    self.assertEqual(watch.next()["rule"]["id"][-1], "1")
+                    self.assertEqual(watch.next_alert()["rule"]["id"][-1], "1")
                     time.sleep(0.6)
-                self.assertEqual(watch.next()["rule"]["id"][-1], "2")
+                self.assertEqual(watch.next_alert()["rule"]["id"][-1], "2")
                 self.assertEqual(watch.stop(), 0)
 
 

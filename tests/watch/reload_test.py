@@ -11,8 +11,7 @@ import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-import watch_test  # noqa: E402
-from watch_test import append, harness, now  # noqa: E402
+from watch_test import SLOW, Program, append, failed, harness  # noqa: E402
 
 SERIAL = """
 title: A numbered line
@@ -54,23 +53,12 @@ correlation:
 """
 
 
-def failed(user):
-    return f"<38>1 {now()} web1 sshd 71 - - Failed password for {user} from 203.0.113.9 port 4022 ssh2"
-
-
-class Watch(watch_test.Watch):
+class Watch(Program):
     """With rules of its own in the folder rules/, and options before the files."""
 
-    def __init__(self, scratch, log, *options):  # pylint: disable=super-init-not-called
-        self.scratch = scratch
-        self.process = subprocess.Popen(
-            [harness.KHIEN, "watch", "--rules", scratch.path("rules"), "--json", "--no-syslog", *options, "--", log],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=scratch.name, env=scratch.env())
-        self.alerts, self.said, self.is_ready = queue.Queue(), [], threading.Event()
-        for source, take in ((self.process.stdout, self._alert), (self.process.stderr, self._say)):
-            threading.Thread(target=self._read, args=(source, take), daemon=True).start()
-        if not self.is_ready.wait(20 * watch_test.SLOW):
-            raise AssertionError(f"not ready: {self.said} status {self.process.poll()}")
+    def __init__(self, scratch, log, *options):
+        super().__init__(scratch, [harness.KHIEN, "watch", "--rules", scratch.path("rules"), "--json", "--no-syslog", *options,
+                                   "--", log])
 
     def write(self, **rules):
         for name, text in rules.items():
@@ -80,7 +68,7 @@ class Watch(watch_test.Watch):
         """Sends SIGHUP and returns the line that tells how it went."""
         before = len(self.said)
         self.process.send_signal(signal.SIGHUP)
-        end = time.monotonic() + 20 * watch_test.SLOW
+        end = time.monotonic() + 20 * SLOW
         while time.monotonic() < end:
             for line in self.said[before:]:
                 if f"event={event} " in line:
@@ -99,7 +87,7 @@ class ReloadTest(unittest.TestCase):
         return self.enterContext(Watch(self.scratch, self.log, *options))
 
     def alert(self, watch):
-        return watch.next()["rule"]["id"][-1]
+        return watch.next_alert()["rule"]["id"][-1]
 
     def test_new_rules(self):
         watch = self.start()
@@ -203,7 +191,7 @@ class ReloadTest(unittest.TestCase):
         seen = []
         while not seen or seen[-1] != "serialend":
             try:
-                seen.append(watch.alerts.get(timeout=10 * watch_test.SLOW)["fields"]["user.name"])
+                seen.append(watch.alerts.get(timeout=10 * SLOW)["fields"]["user.name"])
             except queue.Empty:
                 self.fail(f"{len(seen)} of {len(written)}")
         self.assertEqual(seen, written + ["serialend"])
@@ -212,14 +200,14 @@ class ReloadTest(unittest.TestCase):
     def test_alert_of_a_rule_that_is_gone_is_over(self):
         watch = self.start("--group")
         append(self.log, failed("serial1"), failed("serial1"))
-        self.assertEqual(watch.next()["alert"]["news"], "new")
+        self.assertEqual(watch.next_alert()["alert"]["news"], "new")
         time.sleep(1)
         watch.write(bob=BOB)
         watch.reload()
         watch.quiet()
         os.unlink(self.scratch.path("rules", "r.yml"))
         watch.reload()
-        over = watch.next()["alert"]
+        over = watch.next_alert()["alert"]
         self.assertEqual((over["news"], over["count"], over["rule"]["id"][-1]), ("over", 2, "1"))
 
     def test_only_recordings(self):
@@ -237,7 +225,7 @@ class ReloadTest(unittest.TestCase):
             process.send_signal(signal.SIGHUP)
             for _ in range(20000):
                 writer.write(line)
-        out, err = process.communicate(timeout=60 * watch_test.SLOW)
+        out, err = process.communicate(timeout=60 * SLOW)
         self.assertEqual(process.returncode, 0)
         self.assertEqual(out.count(b"\n"), 20000)
         self.assertIn(b"event=not-reloaded", err)

@@ -4,7 +4,6 @@ import calendar
 import json
 import os
 import pty
-import queue
 import re
 import select
 import shutil
@@ -12,14 +11,13 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-import harness  # noqa: E402
+from alive import SLOW, Program, children, failed, free_ports, harness, status_of  # noqa: E402
 
-SLOW = 4 if os.environ.get("KHIEN_SLOW") else 1
+OLD = "2026-03-01T10:00:00Z"
 ROOT = os.geteuid() == 0
 
 RULES = """
@@ -71,90 +69,14 @@ correlation:
 """
 
 
-def failed(user="root", when="2026-03-01T10:00:00Z", address="203.0.113.9"):
-    return f"<38>1 {when} web1 sshd 71 - - Failed password for {user} from {address} port 4022 ssh2"
+class Watch(Program):
+    """`khien watch --json`, listening for syslog on .port."""
 
-
-def now():
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-def children(pid):
-    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
-        return [int(word) for word in file.read().split()]
-
-
-def status_of(pid):
-    with open(f"/proc/{pid}/status", encoding="ascii") as file:
-        return dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
-
-
-class Watch:
-    """A running `khien watch --json`; its alerts come out of next()."""
-
-    def __init__(self, scratch, *words, prefix=(), env=None):
-        self.rules = scratch.write("rules/r.yml", RULES)
-        self.port = free_port()
-        self.process = subprocess.Popen(
-            [*prefix, harness.KHIEN, "watch", "--rules", self.rules, "--json", "--syslog", f"127.0.0.1:{self.port}",
-             "--", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=scratch.name, env=env or scratch.env())
-        self.alerts, self.said, self.is_ready = queue.Queue(), [], threading.Event()
-        for source, take in ((self.process.stdout, self._alert), (self.process.stderr, self._say)):
-            threading.Thread(target=self._read, args=(source, take), daemon=True).start()
-        if not self.is_ready.wait(20 * SLOW):
-            raise AssertionError(f"not ready: {self.said} status {self.process.poll()}")
-
-    @staticmethod
-    def _read(source, take):
-        for line in source:
-            take(line.decode("utf-8", "replace").rstrip("\n"))
-
-    def _alert(self, line):
-        self.alerts.put(json.loads(line))
-
-    def _say(self, line):
-        self.said.append(line)
-        if "event=ready" in line:
-            self.is_ready.set()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait()
-        self.process.stdout.close()
-        self.process.stderr.close()
-
-    def next(self, seconds=6):
-        try:
-            return self.alerts.get(timeout=seconds * SLOW)
-        except queue.Empty:
-            raise AssertionError(f"no alert came; said: {self.said}") from None
-
-    def quiet(self, seconds=1.0):
-        try:
-            raise AssertionError(f"unexpected: {self.alerts.get(timeout=seconds)}")
-        except queue.Empty:
-            pass
-
-    def says(self, text, seconds=6):
-        end = time.monotonic() + seconds * SLOW
-        while not any(text in line for line in self.said):
-            if time.monotonic() > end:
-                raise AssertionError(f"never said {text!r}: {self.said}")
-            time.sleep(0.02)
-
-    def stop(self, how=signal.SIGTERM):
-        self.process.send_signal(how)
-        return self.process.wait(20 * SLOW)
+    def __init__(self, scratch, *words, prefix=(), **more):
+        rules = scratch.write("rules/r.yml", RULES)
+        self.port, = free_ports()
+        super().__init__(scratch, [*prefix, harness.KHIEN, "watch", "--rules", rules, "--json", "--syslog",
+                                   f"127.0.0.1:{self.port}", "--", *words], **more)
 
 
 def append(path, *lines, end="\n"):
@@ -173,7 +95,7 @@ class Recordings(unittest.TestCase):
             access = scratch.write("access.log", "".join(
                 f'203.0.113.9 - - [01/Mar/2026:{when} +0000] "GET /booking HTTP/1.1" 200 5 "-" "-"\n'
                 for when in ("09:59:58", "11:00:00")))
-            auth = scratch.write("auth.log", failed() + "\n")
+            auth = scratch.write("auth.log", failed(when=OLD) + "\n")
             done = self.play(scratch, "--json", "--play", auth, "--play", access)
             alerts = [json.loads(line) for line in done.out.decode().splitlines()]
             self.assertEqual([a["rule"]["id"][-1] for a in alerts], ["1", "4"])
@@ -189,7 +111,7 @@ class Recordings(unittest.TestCase):
 
     def test_languages_and_mark(self):
         with harness.Scratch() as scratch:
-            auth = scratch.write("auth.log", failed() + "\n")
+            auth = scratch.write("auth.log", failed(when=OLD) + "\n")
             for lang, mark, advice in (("vi", "BẢN GHI", "Chặn"), ("en", "RECORDING", "Block"), ("zh", "回放", "封禁")):
                 text = self.play(scratch, "--lang", lang, "--play", auth).out.decode()
                 self.assertIn(mark, text)
@@ -201,7 +123,7 @@ class Recordings(unittest.TestCase):
     def test_one_that_is_broken_takes_nothing_from_the_other(self):
         with harness.Scratch() as scratch:
             broken = scratch.write("broken.log", b"\xff\xfeu\0t\0f\0\n\0")
-            auth = scratch.write("auth.log", failed() + "\n")
+            auth = scratch.write("auth.log", failed(when=OLD) + "\n")
             done = self.play(scratch, "--json", "--play", broken, "--play", auth)
             self.assertIn("event=not-played", done.err)
             self.assertEqual(len(done.out.splitlines()), 1)
@@ -212,7 +134,7 @@ class Recordings(unittest.TestCase):
             os.mkfifo(fifo)
             process = subprocess.Popen([harness.KHIEN, "watch", "--rules", rules, "--play-only", "--play", fifo],
                                        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=scratch.env())
-            line = (failed() + "\n").encode() * 100
+            line = (failed(when=OLD) + "\n").encode() * 100
             with open(fifo, "wb", buffering=0) as writer:
                 while b"event=playing" not in process.stderr.readline():
                     pass
@@ -237,38 +159,38 @@ class Recordings(unittest.TestCase):
 class Files(unittest.TestCase):
     def test_grows(self):
         with harness.Scratch() as scratch:
-            log = scratch.write("auth.log", (failed() + "\n") * 3 + "half a line")
+            log = scratch.write("auth.log", (failed(when=OLD) + "\n") * 3 + "half a line")
             with Watch(scratch, log) as watch:
                 watch.quiet()  # what is there already is not news
-                append(log, " ends here", failed(when=now()))
-                alert = watch.next()
+                append(log, " ends here", failed())
+                alert = watch.next_alert()
                 self.assertEqual(alert["at"], {"file": log, "line": 5})
                 self.assertNotIn("recording", alert)
-                append(log, failed(when=now()), end="")
+                append(log, failed(), end="")
                 watch.quiet()  # a line is a line when it ends
                 append(log, "")
-                self.assertEqual(watch.next()["at"]["line"], 6)
+                self.assertEqual(watch.next_alert()["at"]["line"], 6)
                 self.assertEqual(watch.stop(signal.SIGINT), 0)
                 watch.says("event=stopped")
                 watch.says("alerts=2")
 
     def test_rotates(self):
         with harness.Scratch() as scratch:
-            log = scratch.write("auth.log", failed() + "\n")
+            log = scratch.write("auth.log", failed(when=OLD) + "\n")
             with Watch(scratch, log) as watch:
                 os.rename(log, log + ".1")
-                append(log + ".1", failed(when=now()))  # the writer has not reopened it yet
-                self.assertEqual(watch.next()["at"]["line"], 2)
-                append(log, "first " * 3, failed(when=now()))
-                self.assertEqual(watch.next()["at"]["line"], 2)
+                append(log + ".1", failed())  # the writer has not reopened it yet
+                self.assertEqual(watch.next_alert()["at"]["line"], 2)
+                append(log, "first " * 3, failed())
+                self.assertEqual(watch.next_alert()["at"]["line"], 2)
                 os.rename(log, log + ".2")
-                append(log, failed(when=now()))
-                self.assertEqual(watch.next()["at"]["line"], 1)
+                append(log, failed())
+                self.assertEqual(watch.next_alert()["at"]["line"], 1)
                 time.sleep(1.5)
                 os.truncate(log, 0)  # copytruncate
                 time.sleep(0.6 * SLOW)
-                append(log, failed(when=now()))
-                self.assertEqual(watch.next()["at"]["line"], 1)
+                append(log, failed())
+                self.assertEqual(watch.next_alert()["at"]["line"], 1)
                 watch.quiet()
 
     def test_appears_later(self):
@@ -277,16 +199,16 @@ class Files(unittest.TestCase):
             with Watch(scratch, log) as watch:
                 watch.says("event=not-watched")
                 self.assertTrue(any("later.log" in line and "No such file" in line for line in watch.said))
-                append(log, failed(when=now()))
-                self.assertEqual(watch.next()["at"]["line"], 1)
+                append(log, failed())
+                self.assertEqual(watch.next_alert()["at"]["line"], 1)
 
     def test_burst_loses_nothing(self):
         with harness.Scratch() as scratch:
             log = scratch.write("auth.log", "")
             count = 20000
             with Watch(scratch, log) as watch:
-                append(log, *[failed(when=now())] * count)
-                lines = [watch.next(20)["at"]["line"] for _ in range(count)]
+                append(log, *[failed()] * count)
+                lines = [watch.next_alert(20)["at"]["line"] for _ in range(count)]
                 self.assertEqual(lines, list(range(1, count + 1)))
 
     def test_not_a_log(self):
@@ -297,8 +219,8 @@ class Files(unittest.TestCase):
             with Watch(scratch, fifo, noise, log) as watch:
                 watch.says("not a regular file")
                 append(noise, "neither this nor that")
-                append(log, failed(when=now()))
-                self.assertEqual(watch.next()["at"]["file"], log)
+                append(log, failed())
+                self.assertEqual(watch.next_alert()["at"]["file"], log)
 
     def test_reader_goes_away(self):
         with harness.Scratch() as scratch:
@@ -310,7 +232,7 @@ class Files(unittest.TestCase):
             os.close(reader)
             while b"event=ready" not in process.stderr.readline():
                 pass
-            append(log, failed(when=now()))
+            append(log, failed())
             said = process.stderr.read().decode()
             self.assertEqual(process.wait(20 * SLOW), 2)
             self.assertIn("Broken pipe", said)
@@ -322,15 +244,15 @@ class Syslog(unittest.TestCase):
         with harness.Scratch() as scratch, Watch(scratch, scratch.write("a.log", "")) as watch:
             with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
                 to = ("127.0.0.1", watch.port)
-                s.sendto(failed(when=now()).encode(), to)
-                self.assertIn("UDP", watch.next()["at"]["file"])
+                s.sendto(failed().encode(), to)
+                self.assertIn("UDP", watch.next_alert()["at"]["file"])
                 # a line break doesn't begin another message
-                s.sendto(b"<38>1 - h app - - - hello\n" + failed(when=now()).encode(), to)
+                s.sendto(b"<38>1 - h app - - - hello\n" + failed().encode(), to)
                 watch.quiet()
                 for size in (0, 1, 65000):
                     s.sendto(b"\xff" * size, to)
-                s.sendto(failed(when=now()).encode() + b"\n\0", to)
-                watch.next()
+                s.sendto(failed().encode() + b"\n\0", to)
+                watch.next_alert()
 
     def test_time_without_a_zone_is_local(self):
         """RFC 3164 names no zone. 7 hours off would make every correlation across sources miss."""
@@ -341,7 +263,7 @@ class Syslog(unittest.TestCase):
                 message = f"<38>{local} web1 sshd[71]: Failed password for root from 203.0.113.9 port 4 ssh2"
                 with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
                     s.sendto(message.encode(), ("127.0.0.1", watch.port))
-                seen = time.strptime(watch.next()["time"][:19], "%Y-%m-%dT%H:%M:%S")
+                seen = time.strptime(watch.next_alert()["time"][:19], "%Y-%m-%dT%H:%M:%S")
                 self.assertLess(abs(calendar.timegm(seen) - sent), 5)
 
     def test_time_ahead_of_the_clock_is_now(self):
@@ -349,26 +271,26 @@ class Syslog(unittest.TestCase):
         with harness.Scratch() as scratch, Watch(scratch, scratch.write("a.log", "")) as watch:
             with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
                 s.sendto(failed(when="2200-01-01T00:00:00Z").encode(), ("127.0.0.1", watch.port))
-            seen = time.strptime(watch.next()["time"][:19], "%Y-%m-%dT%H:%M:%S")
+            seen = time.strptime(watch.next_alert()["time"][:19], "%Y-%m-%dT%H:%M:%S")
             self.assertLess(abs(calendar.timegm(seen) - time.time()), 5)
 
     def test_tcp_by_line_and_by_length(self):
         with harness.Scratch() as scratch, Watch(scratch, scratch.write("a.log", "")) as watch:
-            message = failed(when=now()).encode()
+            message = failed().encode()
             counted = b"%d %s" % (len(message), message)
             for sent in (message + b"\n" + message + b"\n", counted + counted, counted + b"\n" + counted):
                 with socket.create_connection(("127.0.0.1", watch.port)) as s:
                     s.sendall(sent)
-                    self.assertIn("TCP", watch.next()["at"]["file"])
-                    watch.next()
+                    self.assertIn("TCP", watch.next_alert()["at"]["file"])
+                    watch.next_alert()
             with socket.create_connection(("127.0.0.1", watch.port)) as s:  # any cut
                 s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 for byte in counted:
                     s.sendall(bytes([byte]))
-                watch.next()
+                watch.next_alert()
             with socket.create_connection(("127.0.0.1", watch.port)) as s:
                 s.sendall(message)  # no end of line: the connection's end is the message's
-            watch.next()
+            watch.next_alert()
             with socket.create_connection(("127.0.0.1", watch.port)) as s:
                 s.sendall(b"12345678 too long a length")
                 s.settimeout(5 * SLOW)
@@ -377,8 +299,8 @@ class Syslog(unittest.TestCase):
     def test_more_connections_than_there_is_room_for(self):
         with harness.Scratch() as scratch, Watch(scratch, scratch.write("a.log", "")) as watch:
             held = [socket.create_connection(("127.0.0.1", watch.port)) for _ in range(80)]
-            held[0].sendall(failed(when=now()).encode() + b"\n")
-            watch.next()
+            held[0].sendall(failed().encode() + b"\n")
+            watch.next_alert()
             held[-1].settimeout(10 * SLOW)
             self.assertEqual(held[-1].recv(1), b"")  # so all have been seen
             for s in held:
@@ -431,8 +353,8 @@ class Terminal(unittest.TestCase):
         with harness.Scratch() as scratch:
             scratch.write("rules/r.yml", RULES)
             log = scratch.write("auth.log", "")
-            evil = failed(when=now()).replace("web1", "web\033[2J1\u202e")
-            status, out = self.run_on(scratch, log, [evil, failed(when=now())])
+            evil = failed().replace("web1", "web\033[2J1\u202e")
+            status, out = self.run_on(scratch, log, [evil, failed()])
             self.assertEqual(status, 0)
             text = out.decode()
             self.assertEqual(text.count("Password of root tried"), 3)  # two alerts and the summary
@@ -492,8 +414,8 @@ class Privileges(unittest.TestCase):
             as_nobody = ("/usr/bin/setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
             with Watch(scratch, secret, log, prefix=as_nobody) as watch:
                 watch.says("Permission denied")
-                append(log, failed(when=now()))
-                self.assertEqual(watch.next()["at"]["file"], log)
+                append(log, failed())
+                self.assertEqual(watch.next_alert()["at"]["file"], log)
                 self.assertIn("unprivileged user", "\n".join(watch.said))
 
     def test_no_symbolic_link_is_followed_after_the_start(self):
@@ -503,7 +425,7 @@ class Privileges(unittest.TestCase):
                 os.rename(log, log + ".1")
                 os.symlink(other, log)
                 watch.says("symbolic link")
-                append(other, failed(when=now()))
+                append(other, failed())
                 watch.quiet(2)
 
     def test_container_without_rights(self):
@@ -515,8 +437,8 @@ class Privileges(unittest.TestCase):
             with Watch(scratch, log, prefix=namespace) as watch:
                 watch.says("event=protection-off")
                 self.assertTrue(any("user nobody" in line for line in watch.said))
-                append(log, failed(when=now()))
-                watch.next()
+                append(log, failed())
+                watch.next_alert()
 
 
 class Journal(unittest.TestCase):
@@ -529,14 +451,14 @@ class Journal(unittest.TestCase):
             self.skipTest("journalctl is not there to be covered")
         with harness.Scratch() as scratch:
             os.chmod(scratch.name, 0o755)
-            record = {"MESSAGE": failed().split("- - ")[1], "SYSLOG_IDENTIFIER": "sshd", "_HOSTNAME": "web1",
+            record = {"MESSAGE": failed(when=OLD).split("- - ")[1], "SYSLOG_IDENTIFIER": "sshd", "_HOSTNAME": "web1",
                       "__REALTIME_TIMESTAMP": str(int(time.time() * 1e6))}
             fake = scratch.write("journalctl", "#!/bin/sh\necho '%s'\nexec sleep 60\n" % json.dumps(record))
             os.chmod(fake, 0o755)
             setup = ("mount -t tmpfs tmpfs /var/log && mkdir -p /var/log/journal/m && : >/var/log/journal/m/system.journal"
                      " && : >/var/log/auth.log && mount --bind '%s' /usr/bin/journalctl && exec \"$@\"" % fake)
             with Watch(scratch, prefix=("/usr/bin/unshare", "--mount", "/bin/sh", "-c", setup, "sh")) as watch:
-                alert = watch.next()
+                alert = watch.next_alert()
                 self.assertEqual(alert["at"]["file"], "journal")
                 self.assertEqual(alert["host"], "web1")
                 self.assertFalse(any("auth.log" in line for line in watch.said))  # the journal has the same

@@ -1,0 +1,9 @@
+/* Plain lists and hosts files. */
+#include "intel_fuzz.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	return fuzz_intel(data, size, INTEL_LIST);
+}

@@ -12,7 +12,7 @@ run: build
 
 build:
 	@tools/deps build
-	@tools/build
+	@TARGETS=khien tools/build
 
 test:
 	@tools/deps build

@@ -88,6 +88,7 @@ static void on_connection(void *arg, struct MHD_Connection *mhd, void **slot, en
 		a->counts.connections--;
 		*slot = NULL;
 		posts_forget(c);
+		hunt_forget(c);
 		free(c);
 	}
 }
@@ -151,14 +152,14 @@ static void start(struct api *a, const struct api_tls *tls, const char *key, con
 		{ a->posts.who ? MHD_OPTION_HTTPS_MEM_TRUST : MHD_OPTION_END, 0, (void *)(uintptr_t)ca },
 		{ MHD_OPTION_END, 0, NULL },
 	};
-	a->daemon =
-	        MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | (tls ? MHD_USE_TLS : 0), 0, may_connect, a,
-	                         request_handle, a, MHD_OPTION_LISTEN_SOCKET, a->c.fd, MHD_OPTION_NOTIFY_CONNECTION,
-	                         on_connection, a, MHD_OPTION_NOTIFY_COMPLETED, request_completed, a,
-	                         MHD_OPTION_CONNECTION_LIMIT, a->c.max_connections + 1, MHD_OPTION_CONNECTION_TIMEOUT,
-	                         (unsigned)IDLE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
-	                         MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL,
-	                         MHD_OPTION_ARRAY, tls ? with_tls : &with_tls[ARRAY_LEN(with_tls) - 1], MHD_OPTION_END);
+	a->daemon = MHD_start_daemon(
+	        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | (tls ? MHD_USE_TLS : 0), 0, may_connect, a, request_handle,
+	        a, MHD_OPTION_LISTEN_SOCKET, a->c.fd, MHD_OPTION_NOTIFY_CONNECTION, on_connection, a,
+	        MHD_OPTION_NOTIFY_COMPLETED, request_completed, a, MHD_OPTION_CONNECTION_LIMIT,
+	        a->c.max_connections + 1, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_S,
+	        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+	        MHD_OPTION_URI_LOG_CALLBACK, hunt_uri, a, MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL,
+	        MHD_OPTION_ARRAY, tls ? with_tls : &with_tls[ARRAY_LEN(with_tls) - 1], MHD_OPTION_END);
 }
 
 static int watch(struct api *a)
@@ -183,6 +184,9 @@ int api_new(struct api **ret, const struct api_config *config, struct err *err)
 	a->c = *config;
 	a->c.tls = NULL; /* borrowed for this call only */
 	a->c.posts = NULL;
+	a->c.hunts = NULL;
+	if (config->hunts)
+		a->hunts = *config->hunts;
 	a->c.max_body = config->max_body ? config->max_body : MAX_BODY;
 	a->c.max_connections = config->max_connections ? config->max_connections : MAX_CONNECTIONS;
 	a->queue = (struct ingest_queue){ .take = config->take, .taker = config->taker, .clock = config->clock };
@@ -285,6 +289,7 @@ int api_run(struct api *a)
 		a->swept = now;
 		sweep(a, now);
 		posts_tick(a, now);
+		hunt_tick(a, now);
 		ingest_room(&a->queue);
 		ingest_expire(&a->queue, now - (int64_t)WAIT_FOR_ROOM_S * CLOCK_S);
 	}
@@ -301,6 +306,7 @@ bool api_drain(struct api *a)
 	if (!a->draining) {
 		a->draining = true;
 		posts_tick(a, INT64_MAX);
+		hunt_tick(a, INT64_MAX);
 		MHD_socket fd = MHD_quiesce_daemon(a->daemon);
 		if (fd != MHD_INVALID_SOCKET)
 			close(fd);

@@ -10,6 +10,7 @@
  *        Filebeat, Winlogbeat, Fluent Bit, Vector, rsyslog's omelasticsearch to begin
  *   POST /v1/enrol                     a post's first certificate, for a secret                             none
  *   POST /v1/renew, GET /v1/orders, POST /v1/orders/ID/report: see docs/posts.md                           a post
+ *   GET  /v1/hunt                       a hunt over what is stored, answered as it is found: docs/hunt.md      read
  *   GET  /healthz                      200 "ok" or 503 with why                                             none
  *   GET  /metrics                      Prometheus text                                                      metrics
  *
@@ -29,6 +30,8 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "intake/offer.h"
+
+#include <sys/types.h>
 
 struct api;
 
@@ -62,6 +65,38 @@ struct api_posts {
 	size_t (*orders)(void *arg, struct str post, uint64_t after, struct buf *out);
 };
 
+enum api_hunt_format { API_HUNT_NDJSON, API_HUNT_JSON, API_HUNT_CSV };
+
+/* What GET /v1/hunt asks, as it was written. */
+struct api_hunt {
+	struct str q, since, until; /* n 0: not given */
+	struct str datasets[16];
+	size_t n_datasets;
+	enum api_hunt_format format;
+	uint64_t limit; /* rows; 0: all */
+	bool oldest;
+};
+
+struct api_search; /* a hunt that runs; the callee's */
+
+enum { API_HUNT_WORDS = 512 };
+
+struct api_hunts {
+	/* Begins it; everything is borrowed for the call. -EBUSY: as many run as may; -EIO: none can run now. */
+	int (*begin)(void *arg, const struct api_hunt *hunt, struct request *asker, struct api_search **ret);
+	/*
+	 * What was found since, up to n bytes: how many. -EAGAIN: nothing yet, and the asker is told when there is
+	 * (api_hunt_came()); -ENODATA: that was all; -EIO: it broke off.
+	 */
+	ssize_t (*read)(struct api_search *s, char *to, size_t n);
+	/* The answer's HTTP status; 0: not known yet. Is it not 200, the answer is JSON that says why. */
+	unsigned (*status)(const struct api_search *s);
+	/* After -ENODATA: "true", or "false; " and why, for a trailer. */
+	const char *(*complete)(const struct api_search *s);
+	/* Nobody wants the rest. The search is gone. */
+	void (*end)(struct api_search *s);
+};
+
 struct api_config {
 	int fd;                    /* listening socket, non-blocking; taken, also where api_new() fails */
 	const struct api_tls *tls; /* NULL: plain HTTP (loopback) */
@@ -80,6 +115,7 @@ struct api_config {
 	void (*metrics)(void *arg, struct buf *out);
 	int (*health)(void *arg, struct buf *why);
 	const struct api_posts *posts; /* NULL: none; needs tls */
+	const struct api_hunts *hunts; /* NULL: none */
 	void *arg;                     /* for all of them */
 	size_t max_body;               /* decompressed, 0: 64 MiB */
 	unsigned max_connections;      /* 0: 256 */
@@ -102,6 +138,8 @@ int api_run(struct api *a);
 void api_room(struct api *a);
 /* The answer, JSON, with a status; frees q. */
 void api_answer(struct api_question *q, unsigned status, struct str json);
+/* There is something to read of what it asked, or an end. */
+void api_hunt_came(struct request *asker);
 /* Other posts are known now: connections of those that are not any more end, and who waits for orders is looked at. */
 void api_posts_changed(struct api *a);
 /* No further requests; those under way are answered. False: some still are. */

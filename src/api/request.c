@@ -384,6 +384,17 @@ static void count_answer(struct api *a, unsigned status)
 	                 status != MHD_HTTP_TOO_MANY_REQUESTS;
 }
 
+/* The next piece of an answer of unknown length. */
+static ssize_t more(void *arg, uint64_t at, char *to, size_t n)
+{
+	struct request *r = arg;
+	r->a->progress++;
+	const ssize_t got = r->a->stopping ? -EIO : r->endpoint->more(r, to, n);
+	if (!got)
+		suspend(r);
+	return got >= 0 ? got : got == -ENODATA ? MHD_CONTENT_READER_END_OF_STREAM : MHD_CONTENT_READER_END_WITH_ERROR;
+}
+
 static enum MHD_Result answer(struct request *r)
 {
 	if (!r->status && r->endpoint->text)
@@ -399,10 +410,14 @@ static enum MHD_Result answer(struct request *r)
 		r->sender->refused += ingest_events(r->ingest);
 	if (r->shy && is_busy(r->status))
 		return MHD_NO;
-	struct MHD_Response *m = MHD_create_response_from_buffer(r->out.n, r->out.p, MHD_RESPMEM_MUST_FREE);
+	const bool goes_on = r->status == MHD_HTTP_OK && r->endpoint->more;
+	struct MHD_Response *m =
+	        goes_on ? MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, MORE_BYTES, more, r, NULL)
+	                : MHD_create_response_from_buffer(r->out.n, r->out.p, MHD_RESPMEM_MUST_FREE);
 	if (!m)
 		return MHD_NO;
-	r->out = (struct buf){ 0 };
+	if (!goes_on)
+		r->out = (struct buf){ 0 };
 	const char *type = r->type                            ? r->type
 	                   : r->endpoint && r->endpoint->type ? r->endpoint->type
 	                                                      : "application/json";
@@ -422,7 +437,10 @@ static enum MHD_Result answer(struct request *r)
 	if (r->a->draining || r->hang_up || r->status == MHD_HTTP_UNAUTHORIZED)
 		MHD_add_response_header(m, MHD_HTTP_HEADER_CONNECTION, "close");
 	enum MHD_Result result = MHD_queue_response(r->conn->mhd, r->status, m);
-	MHD_destroy_response(m);
+	if (goes_on)
+		r->response = m; /* its trailers come later */
+	else
+		MHD_destroy_response(m);
 	return result;
 }
 
@@ -490,6 +508,8 @@ void request_completed(void *api, struct MHD_Connection *mhd, void **slot, enum 
 	*a->c.memory += r->held;
 	if (r->endpoint && r->endpoint->done)
 		r->endpoint->done(r);
+	if (r->response)
+		MHD_destroy_response(r->response);
 	ingest_drop(r->ingest);
 	body_free(r->body);
 	buf_free(&r->out);

@@ -26,6 +26,7 @@ enum {
 	DRAIN_BYTES = 1 << 20,  /* a refused body up to this is read and dropped, so that the answer is seen */
 	PARSER_BYTES = 1 << 20, /* what a request's parser holds at most: one record */
 	PATH_MAX_BYTES = 2048,
+	MORE_BYTES = 32 << 10, /* of an answer of unknown length, at a time */
 };
 
 enum method { METHOD_GET, METHOD_HEAD, METHOD_POST, METHOD_PUT, METHODS };
@@ -42,6 +43,9 @@ struct endpoint {
 	void (*feed)(struct request *r, struct str bytes);
 	void (*end)(struct request *r);
 	void (*answer)(struct request *r);
+	/* An answer of unknown length: up to n bytes of it. 0: not yet, request_go_on() when there are; -ENODATA: the end; else
+	 * it is broken off. */
+	ssize_t (*more)(struct request *r, char *to, size_t n);
 	void (*done)(struct request *r);
 };
 
@@ -56,11 +60,13 @@ struct conn {
 	bool known;                           /* it has shown who it is */
 	struct peer_certificate *certificate; /* posts.c; NULL: it was not looked at, or shows none */
 	bool looked;
+	struct str query; /* hunt.c: of the request that is under way, as it came */
 };
 
 struct api {
 	struct api_config c;
 	struct api_posts posts; /* who NULL: there are none */
+	struct api_hunts hunts; /* begin NULL: there are none */
 	struct MHD_Daemon *daemon;
 	int epoll, timer;  /* what the caller watches: the daemon's and ours */
 	uint64_t progress; /* counts whatever the daemon tells us */
@@ -98,6 +104,7 @@ struct request {
 	unsigned retry_after;
 	const char *allow; /* 405 */
 	const char *type;
+	struct MHD_Response *response; /* one that goes on: the request's until it is over */
 	struct buf out;
 	char text[PATH_MAX_BYTES];
 };
@@ -123,6 +130,14 @@ struct str posts_name(const struct conn *c);
 void posts_forget(struct conn *c);
 /* Every second: who has waited for orders long enough is answered. */
 void posts_tick(struct api *a, int64_t now);
+
+/* --- hunt.c --- */
+
+/* libmicrohttpd's call with the whole of what was asked, before it is taken apart: NULL. */
+void *hunt_uri(void *api, const char *uri, struct MHD_Connection *mhd);
+void hunt_forget(struct conn *c);
+/* Every second: who has gone, or has waited long enough. */
+void hunt_tick(struct api *a, int64_t now);
 
 /* Makes r->ingest; its verdicts go to `verdict`. */
 bool request_ingest(struct request *r, void (*verdict)(void *r, uint32_t tag, const struct offer_item *item));

@@ -13,6 +13,7 @@ static const struct route routes[] = {
 	{ "/_bulk", SCOPE_INGEST, .post = &bulk_post, .put = &bulk_post },
 	{ "/+/_bulk", SCOPE_INGEST, .post = &bulk_post, .put = &bulk_post },
 	{ "/+/*/_bulk", SCOPE_INGEST, .post = &bulk_post, .put = &bulk_post },
+	{ "/v1/hunt", SCOPE_READ, .get = &hunt_get, .head = &hunt_head },
 	{ "/healthz", 0, .get = &plain_health },
 	{ "/metrics", SCOPE_METRICS, .get = &plain_metrics },
 	{ "/", SCOPE_INGEST, .get = &compat_root },

@@ -22,9 +22,10 @@ const struct route *route_find(struct str path, struct str *name);
 /* NULL: not with this method; *allow is the value of Allow. */
 const struct endpoint *route_endpoint(const struct route *r, struct str method, enum method *ret, const char **allow);
 
-/* the endpoints: events.c, bundles.c, bulk_post.c, compat.c, plain.c, posts.c */
+/* the endpoints: events.c, bundles.c, bulk_post.c, compat.c, hunt.c, plain.c, posts.c */
 extern const struct endpoint events_post, bundles_post, bulk_post;
 extern const struct endpoint posts_enrol, posts_renew, posts_orders, posts_report;
+extern const struct endpoint hunt_get, hunt_head;
 extern const struct endpoint plain_health, plain_metrics;
 extern const struct endpoint compat_root, compat_license, compat_xpack, compat_health, compat_cat_health, compat_nodes,
         compat_nodes_ingest, compat_settings, compat_template, compat_index_template, compat_component_template,

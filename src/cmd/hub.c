@@ -5,6 +5,7 @@
 #include "cmd/hub_admin.h"
 #include "cmd/hub_export.h"
 #include "cmd/hub_posts.h"
+#include "cmd/hub_searcher.h"
 #include "cmd/hub_supervise.h"
 #include "cmd/opt.h"
 #include "cmd/outlet.h"
@@ -44,6 +45,7 @@ struct hub {
 	struct event_limits limits;
 	struct certificate tls;
 	const char *user, *front_user; /* who to become; NULL: nobody */
+	struct searcher *searcher;     /* NULL: only recordings are played */
 	const struct clock *clock;
 	struct log log;
 	int64_t certificate_at; /* monotonic; it was looked at */
@@ -233,6 +235,8 @@ static int keeper(void *arg, int link, int beat)
 	char store[4200], pki[4200];
 	struct hub_posts *posts = NULL;
 	struct err err;
+	if (h->searcher)
+		searcher_leave(h->searcher, false, NULL);
 	snprintf(store, sizeof(store), "%s/" HUB_STORE, h->c->data);
 	snprintf(pki, sizeof(pki), "%s/pki", h->c->data);
 	sodium_memzero(h->tls.key.p, h->tls.key.cap);
@@ -255,6 +259,9 @@ static int keeper(void *arg, int link, int beat)
 static int front(void *arg, int link, int beat)
 {
 	struct hub *h = arg;
+	int searches[SEARCHES];
+	if (h->searcher)
+		searcher_leave(h->searcher, true, searches);
 	const struct front_config config = {
 		.hub = h->c,
 		.options = &h->args.options,
@@ -265,8 +272,23 @@ static int front(void *arg, int link, int beat)
 		.clock = h->clock,
 		.link = link,
 		.beat = beat,
+		.searches = h->searcher ? searches : NULL,
 	};
 	return front_run(&config);
+}
+
+/* It is forked from what holds the hub's key. */
+static void forget_key(void *arg)
+{
+	struct hub *h = arg;
+	sodium_memzero(h->tls.key.p, h->tls.key.cap);
+}
+
+static void look(void *arg, int64_t now)
+{
+	struct hub *h = arg;
+	if (h->searcher)
+		searcher_look(h->searcher, now);
 }
 
 static bool certificate_is_due(void *arg, int64_t now)
@@ -302,15 +324,23 @@ static int run(struct hub *h, struct err *err)
 		code = config_limits(h->c, &h->limits, err);
 	if (!code)
 		code = get_certificate(h, err);
+	const struct searcher_config searcher = {
+		.data = h->c->data, .clock = h->clock, .log = &h->log, .forget = forget_key, .arg = h
+	};
+	if (!code && !h->args.options.play_only)
+		code = searcher_new(&h->searcher, &searcher, err);
 	const struct supervisor supervisor = {
 		.clock = h->clock,
 		.log = &h->log,
 		.work = { [PART_KEEPER] = keeper, [PART_FRONT] = front },
 		.due = certificate_is_due,
 		.renew = renew_certificate,
+		.look = look,
 		.arg = h,
 	};
-	return code ? code : supervise(&supervisor, err);
+	code = code ? code : supervise(&supervisor, err);
+	searcher_free(h->searcher);
+	return code;
 }
 
 static void done(struct hub *h)

@@ -3,7 +3,8 @@
  *
  *   supervisor            rights of who started it; reads configuration, certificates; starts the two, anew when one ends
  *   ├─ front (+ opener)   user khien-front, no files: listens, makes envelopes, matches
- *   └─ keeper             user khien, no network, the data folder alone: events and state, durable
+ *   ├─ keeper             user khien, no network, the data folder alone: events and state, durable
+ *   └─ searcher           user khien, no network, the events alone: hunts over HTTP (hub_searcher.h)
  *
  *   listener --offer--> front --rows--> keeper --verdicts--> front --answer--> listener
  *                                                              └--rules--> alerts --> keeper, and whoever reads along
@@ -152,6 +153,7 @@ struct front_config {
 	const char *user;
 	const struct clock *clock;
 	int link, beat;
+	const int *searches; /* SEARCHES sockets (hub_searcher.h); NULL: no hunts over HTTP */
 };
 /* What only the command line says. */
 struct hub_options {

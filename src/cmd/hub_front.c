@@ -6,6 +6,7 @@
 
 #include "api/credentials.h"
 #include "cmd/hub_posts.h"
+#include "cmd/hub_searcher.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -82,6 +83,7 @@ static void add_api(struct front *f, size_t item)
 {
 	CLEANUP(buf_free) struct buf chain = { 0 };
 	const struct api_posts posts = posts_front_api(f);
+	const struct api_hunts hunts = hunts_api();
 	/* the CA's certificate behind it: a post that knows but its fingerprint sees where the chain ends */
 	buf_add(&chain, f->c->certificate);
 	buf_add(&chain, f->c->ca);
@@ -89,6 +91,7 @@ static void add_api(struct front *f, size_t item)
 	struct api_config config = {
 		.tls = item >= f->https ? &tls : NULL,
 		.posts = item >= f->https ? &posts : NULL,
+		.hunts = f->hunts ? &hunts : NULL,
 		.clock = f->clock,
 		.take = desk_take,
 		.taker = f->desk,
@@ -290,6 +293,8 @@ static int start_desk(struct front *f, struct err *err)
 		err_set(err, code, "%m");
 	if (!code && (code = posts_front_new(&f->posts, f)))
 		err_set(err, code, "%m");
+	if (!code && f->c->searches && !(code = hunts_new(&f->hunts, f, f->c->searches)))
+		code = hunts_begin(f->hunts, err);
 	return code ? code : desk_new(&f->desk, &config, err);
 }
 
@@ -367,6 +372,7 @@ static void done(struct front *f)
 		listener_free(f->listeners[i]);
 	for (size_t i = 0; i < f->n_apis; i++)
 		api_free(f->apis[i]);
+	hunts_free(f->hunts);
 	desk_free(f->desk);
 	link_done(&f->link);
 	reload_free(f->reload);

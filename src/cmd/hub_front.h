@@ -87,7 +87,8 @@ struct front {
 	int64_t store_at;        /* and when, monotonic */
 	struct desk *desk;
 	struct posts_front *posts;
-	unsigned followed; /* offers of follow that are under way */
+	struct hunts *hunts; /* NULL: none over HTTP */
+	unsigned followed;   /* offers of follow that are under way */
 	struct recording *recordings;
 	size_t n_recordings;
 	uint64_t stored;              /* events of recordings */

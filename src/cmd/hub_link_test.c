@@ -27,9 +27,7 @@ static void test_rows_come_as_they_went(void **state)
 	memset(json, 'x', sizeof(json));
 	struct buf body = { 0 };
 	for (int i = 0; i < N; i++) {
-		const struct event_row row = {
-			i, -i, STR("d"), { "id", i % 3 }, { json, (size_t)i % sizeof(json) }
-		};
+		const struct event_row row = { i, -i, STR("d"), { "id", i % 3 }, { json, (size_t)i % sizeof(json) } };
 		link_add_row(&body, &row);
 	}
 	const struct link_head head = { .kind = LINK_ROWS, .n = N, .seq = 7 };

@@ -1,6 +1,7 @@
 /* What the hub says of itself: /metrics in Prometheus' text format 0.0.4, /healthz. `khien hub status` reads the same. */
 #include "cmd/hub_front.h"
 #include "cmd/hub_posts.h"
+#include "cmd/hub_searcher.h"
 
 #include <errno.h>
 
@@ -113,6 +114,7 @@ void front_metrics(void *arg, struct buf *out)
 	    (double)show_shed(f->show));
 	add_store(f, out);
 	add_network(f, out);
+	hunts_metrics(f->hunts, out);
 	add_senders(f, out, "events_total", "Records that came, by sender.", offsetof(struct sender, events));
 	add_senders(f, out, "kept_total", "Events made durable, by sender.", offsetof(struct sender, kept));
 	add_senders(f, out, "known_total", "Events sent again, by sender.", offsetof(struct sender, known));

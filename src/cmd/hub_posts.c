@@ -180,21 +180,22 @@ static int enrol(struct hub_posts *p, const struct question *q, const struct sai
 	CLEANUP(buf_free) struct buf pem = { 0 };
 	struct pki_request r = { .public_key = f->at[F_KEY], .common_name = f->at[F_NAME] };
 	char serial[PKI_SERIAL + 1], name[POST_NAME + 1];
-	int64_t until;
+	int64_t until, made = 0;
 	if (!f->at[F_SECRET].n || !pki_is_title(f->at[F_NAME]) || !is_key(f->at[F_KEY]))
 		return err_set(err, -EINVAL, "secret, name (1 to %d bytes, visible) and public_key are wanted",
 		               PKI_TITLE_MAX);
 	snprintf(name, sizeof(name), STR_FMT, STR_ARG(f->at[F_NAME]));
-	int code = state_enrolment_spend(p->state, f->at[F_SECRET], f->at[F_NAME], err);
+	int code = state_enrolment_spend(p->state, f->at[F_SECRET], f->at[F_NAME], &made, err);
 	if (code)
 		return code;
 	code = sign(p, &r, &pem, serial, &until, err);
 	if (!code)
-		code = state_post_enrolled(p->state, f->at[F_NAME], str_from(p->unit), str_from(serial), until, err);
+		code = state_post_enrolled(p->state, f->at[F_NAME], str_from(p->unit), str_from(serial), until, made,
+		                           err);
 	if (code) {
 		log_say(p->log, LOG_LEVEL_ERROR, "post-not-enrolled", LOG_TEXT("post", name),
 		        LOG_TEXT("why", err->text));
-		return err_set(err, -EIO, "the hub could not sign, and the secret is spent: make a new token");
+		return code == -EACCES ? code : err_set(err, -EIO, "the hub could not sign, and the secret is spent: make a new token");
 	}
 	log_say(p->log, LOG_LEVEL_INFO, "post-enrolled", LOG_TEXT("post", name), LOG_TEXT("serial", serial));
 	answer_certificate(p, q, f->at[F_NAME], buf_str(&pem), until);
@@ -223,7 +224,8 @@ static int renew(struct hub_posts *p, const struct question *q, const struct sai
 		                 .proof = f->at[F_PROOF] };
 	code = sign(p, &r, &pem, serial, &until, err);
 	if (!code)
-		code = state_post_renewed(p->state, str_from(post.name), str_from(serial), until, err);
+		code = state_post_renewed(p->state, str_from(post.name), str_from(q->ask.serial), str_from(serial), until,
+		                          err);
 	if (code)
 		return code;
 	log_say(p->log, LOG_LEVEL_INFO, "post-renewed", LOG_TEXT("post", post.name), LOG_TEXT("serial", serial));
@@ -351,7 +353,8 @@ int hub_posts_take(struct hub_posts *p, const struct link_head *head, struct str
 	}
 }
 
-static void answer_one(struct hub_posts *p, const struct question *q)
+/* True: something has changed by it. Who is nobody can ask as often as they like: for a no the lists aren't made anew. */
+static bool answer_one(struct hub_posts *p, const struct question *q)
 {
 	struct arena arena = { 0 };
 	struct said f;
@@ -366,6 +369,7 @@ static void answer_one(struct hub_posts *p, const struct question *q)
 	if (code)
 		fail(p, q, status_of(code), err.text);
 	arena_free(&arena);
+	return !code;
 }
 
 /* --- the lists --- */
@@ -453,9 +457,8 @@ int hub_posts_work(struct hub_posts *p, bool changed)
 {
 	const int64_t now = clock_monotonic(p->clock);
 	struct err err;
-	changed |= p->n_waiting > 0;
 	for (size_t i = 0; i < p->n_waiting; i++) {
-		answer_one(p, &p->waiting[i]);
+		changed |= answer_one(p, &p->waiting[i]);
 		question_done(&p->waiting[i]);
 	}
 	p->n_waiting = 0;

@@ -289,6 +289,8 @@ static int run_round(struct run *r)
 			look_for_silence(r, &r->parts[i], r->limits.silent[i]);
 		}
 		look_if_ready(r);
+		if (!r->ending && r->s->look)
+			r->s->look(r->s->arg, r->now);
 		if (!r->ending && r->s->due && r->s->due(r->s->arg, r->now)) {
 			r->renewing = true;
 			stop_front(r);

@@ -42,6 +42,8 @@ struct supervisor {
 	/* Every second: whether to start them anew for the sake of something that renew() then does between two rounds. */
 	bool (*due)(void *arg, int64_t now);
 	void (*renew)(void *arg);
+	/* NULL, or called at least once a second as long as both go on: for what is started beside them. */
+	void (*look)(void *arg, int64_t now);
 	void *arg;
 };
 

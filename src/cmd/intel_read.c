@@ -95,15 +95,19 @@ static int parse_all(int in, const struct intel_reading *r, void **block, size_t
 	return code;
 }
 
-static _Noreturn void work(int in, int out, const struct intel_reading *r, struct sandbox *s)
+static _Noreturn void work(int in, int out, const struct intel_reading *r)
 {
 	struct answer answer = { 0 };
 	struct sandbox_report report;
+	struct sandbox *sandbox;
 	struct err err = { 0 };
 	void *block = NULL;
 	size_t size = 0;
-	sandbox_enter(s, &report);
-	answer.code = parse_all(in, r, &block, &size, &err);
+	answer.code = sandbox_init(&sandbox, NULL, &err);
+	if (!answer.code) {
+		sandbox_enter(sandbox, &report);
+		answer.code = parse_all(in, r, &block, &size, &err);
+	}
 	answer.size = size;
 	memcpy(answer.why, err.text, sizeof(answer.why));
 	if (!term_write(out, (struct str){ (const char *)&answer, sizeof(answer) }) && !answer.code)
@@ -203,10 +207,6 @@ static int take_answer(int from, struct feed *ret, struct err *err)
 static int start(const struct intel_reading *r, int *to, int *from, pid_t *pid, struct err *err)
 {
 	int in[2], out[2];
-	struct sandbox *s;
-	int code = sandbox_init(&s, NULL, err);
-	if (code)
-		return code;
 	if (pipe2(in, O_CLOEXEC) || pipe2(out, O_CLOEXEC))
 		return err_set(err, -errno, "pipe: %m");
 	*pid = fork();
@@ -222,7 +222,7 @@ static int start(const struct intel_reading *r, int *to, int *from, pid_t *pid, 
 #endif
 		close(in[1]);
 		close(out[0]);
-		work(in[0], out[1], r, s);
+		work(in[0], out[1], r);
 	}
 	close(in[0]);
 	close(out[1]);

@@ -165,7 +165,7 @@ static int work(struct parent *p, int parent)
 	CLEANUP(buf_free) struct buf problems = { 0 };
 	struct config config;
 	struct err err;
-	const char *user;
+	struct post_owner owner;
 	sigset_t none;
 	close(p->signals);
 	sigemptyset(&none);
@@ -175,11 +175,11 @@ static int work(struct parent *p, int parent)
 		term_write(STDERR_FILENO, buf_str(&problems));
 		return POST_HOPELESS;
 	}
-	if (check(&config.post, &err) || post_folder(config.post.data, &user, &err)) {
+	if (check(&config.post, &err) || post_folder(config.post.data, &owner, &err)) {
 		post_complain("", err.text);
 		return POST_HOPELESS;
 	}
-	const struct post_run_config run = { &config.post, user, p->clock, &p->log, parent };
+	const struct post_run_config run = { &config.post, &owner, p->clock, &p->log, parent };
 	int how = post_run(&run);
 	config_done(&config);
 	return how;

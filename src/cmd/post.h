@@ -2,7 +2,7 @@
  * khien post: the forwarder. Inside of the command; the files are listed in main.c.
  *
  *   parent                 rights of who started it: starts the worker, anew when it ends
- *   └─ worker              user khien-post, its folder alone: follows logs, spools, speaks TLS with the hub
+ *   └─ worker              user khien-post (whose the folder is): follows logs, spools, speaks TLS with the hub
  *      ├─ opener           opens logs, binds ports
  *      └─ dialer           user nobody: looks up hubs, connects
  */
@@ -14,6 +14,13 @@
 #include "collect/collect.h"
 #include "post/post.h"
 
+/* Whose the post's folder is. */
+struct post_owner {
+	bool other; /* than root, who runs this */
+	uid_t uid;
+	gid_t gid;
+};
+
 /* --- post_run.c: the worker --- */
 
 /* Its exit status. */
@@ -21,7 +28,7 @@ enum { POST_ENDED, POST_DIED, POST_HOPELESS /* nothing would change */, POST_AGA
 
 struct post_run_config {
 	const struct config_post *post;
-	const char *user; /* to become; NULL: nobody else */
+	const struct post_owner *owner; /* to become */
 	const struct clock *clock;
 	const struct log *log;
 	int parent; /* a pipe whose other end closes with the parent */
@@ -51,6 +58,7 @@ enum { POST_FOLLOWED_MAX = 32 };
 
 struct post_followed {
 	char paths[POST_FOLLOWED_MAX][OPENER_TEXT];
+	const char *below[POST_FOLLOWED_MAX]; /* which of the folders permitted it lies in; borrowed */
 	size_t n;
 };
 /* Those of the file `followed` that lie below one of the folders; others are passed over. */
@@ -64,8 +72,13 @@ int post_follow(struct post_followed *f, const char *dir, const struct config_li
 int post_job_enrol(int argc, char **argv);
 int post_job_status(int argc, char **argv);
 int post_job_approver(int argc, char **argv);
-/* The post's folder: given, or of khien.yaml; made where it isn't there. *user: whose it is, NULL: of who runs this. */
-int post_folder(const char *dir, const char **user, struct err *err);
+/*
+ * The post's folder, made where it isn't there. Where root runs this, it belongs to the user whom somebody gave it, else
+ * to khien-post where there is one.
+ */
+int post_folder(const char *dir, struct post_owner *owner, struct err *err);
+/* For good: no way leads back. What secrets and files there are is opened afterwards; what is to keep root, forked before. */
+int post_become(const struct post_owner *owner, struct err *err);
 int post_complain(const char *job, const char *text);
 
 #endif

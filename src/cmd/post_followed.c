@@ -9,26 +9,27 @@
 
 enum { FILE_MAX = POST_FOLLOWED_MAX * OPENER_TEXT };
 
-/* Whoever wrote it: the file belongs to the worker, which reads foreign bytes. */
-static bool is_permitted(const struct config_list *below, struct str path)
+/* The folder that permits it, NULL: none. Whoever wrote it: the file belongs to the worker, which reads foreign bytes. */
+static const char *permits(const struct config_list *below, struct str path)
 {
 	if (!path.n || path.n >= OPENER_TEXT || path.p[0] != '/' || memchr(path.p, '\0', path.n) ||
 	    memmem(path.p, path.n, "//", 2) || memmem(path.p, path.n, "/./", 3) || memmem(path.p, path.n, "/../", 4) ||
 	    str_ends(path, STR("/")) || str_ends(path, STR("/.")) || str_ends(path, STR("/..")))
-		return false;
+		return NULL;
 	for (size_t i = 0; i < below->n; i++) {
 		const struct str folder = str_from(below->at[i]);
 		if (str_starts(path, folder) && path.n > folder.n + 1 && path.p[folder.n] == '/')
-			return true;
+			return below->at[i];
 	}
-	return false;
+	return NULL;
 }
 
-static void add(struct post_followed *f, struct str path)
+static void add(struct post_followed *f, struct str path, const char *below)
 {
 	if (f->n == POST_FOLLOWED_MAX)
 		return;
 	memcpy(f->paths[f->n], path.p, path.n);
+	f->below[f->n] = below;
 	f->paths[f->n++][path.n] = '\0';
 }
 
@@ -48,8 +49,9 @@ int post_followed_load(struct post_followed *f, const char *dir, const struct co
 		return err_set(err, -EIO, "read '%s': %m", path);
 	for (struct str left = { text.p, (size_t)n }; left.n;) {
 		const struct str line = str_sub(left, 0, str_find(left, '\n'));
-		if (is_permitted(below, line))
-			add(f, line);
+		const char *folder = permits(below, line);
+		if (folder)
+			add(f, line, folder);
 		left = str_sub(left, line.n + 1, left.n);
 	}
 	return 0;
@@ -66,8 +68,9 @@ static int save(const struct post_followed *f, const char *dir, struct err *err)
 int post_follow(struct post_followed *f, const char *dir, const struct config_list *below, struct str path, bool on,
                 struct err *err)
 {
+	const char *folder = permits(below, path);
 	size_t i = 0;
-	if (!is_permitted(below, path))
+	if (!folder)
 		return err_set(err, -EPERM, "it lies in none of the folders of post.follow_below");
 	while (i < f->n && !str_eq(str_from(f->paths[i]), path))
 		i++;
@@ -75,10 +78,17 @@ int post_follow(struct post_followed *f, const char *dir, const struct config_li
 		return 0;
 	if (on && f->n == POST_FOLLOWED_MAX)
 		return err_set(err, -E2BIG, "%d are followed by orders already", POST_FOLLOWED_MAX);
-	if (on)
-		add(f, path);
-	else
-		memmove(f->paths[i], f->paths[f->n - 1], sizeof(f->paths[0])), f->n--;
-	int code = save(f, dir, err);
-	return code ? code : 1;
+	struct post_followed next = *f; /* what isn't on the disk isn't so here either */
+	if (on) {
+		add(&next, path, folder);
+	} else {
+		next.n--;
+		memmove(next.paths[i], next.paths[next.n], sizeof(next.paths[0]));
+		next.below[i] = next.below[next.n];
+	}
+	int code = save(&next, dir, err);
+	if (code)
+		return code;
+	*f = next;
+	return 1;
 }

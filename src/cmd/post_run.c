@@ -18,6 +18,7 @@ struct worker {
 	const struct config_post *p;
 	struct loop *loop;
 	struct post *post;
+	struct dialer *dialer; /* until it is the post's */
 	struct post_take take;
 	struct post_followed followed;
 	struct sources sources;
@@ -136,16 +137,16 @@ static void on_retired(void *arg)
 static int start_opener(struct worker *w, struct err *err)
 {
 	const struct config_post *p = w->p;
-	const char *files[CONFIG_LIST_MAX + POST_FOLLOWED_MAX];
-	size_t n = 0;
+	const char *ordered[POST_FOLLOWED_MAX];
 	int code = post_followed_load(&w->followed, p->data, &p->below, err);
-	for (size_t i = 0; i < p->files.n; i++)
-		files[n++] = p->files.at[i];
 	for (size_t i = 0; i < w->followed.n; i++)
-		files[n++] = w->followed.paths[i];
+		ordered[i] = w->followed.paths[i];
 	const struct sources_config config = {
-		.files = files,
-		.n_files = n,
+		.files = p->files.at,
+		.n_files = p->files.n,
+		.ordered = ordered,
+		.below = w->followed.below,
+		.n_ordered = w->followed.n,
 		.machine = p->journal,
 		.journal = p->journal,
 		.syslog = p->syslog.at,
@@ -161,6 +162,7 @@ static int open_post(struct worker *w, struct err *err)
 	const struct config_post *p = w->p;
 	const struct post_config config = {
 		.dir = p->data,
+		.dialer = w->dialer,
 		.hubs = p->hubs.at,
 		.n_hubs = p->hubs.n,
 		.spool_bytes = p->max_size,
@@ -172,6 +174,7 @@ static int open_post(struct worker *w, struct err *err)
 		.retired = on_retired,
 		.arg = w,
 	};
+	w->dialer = NULL;
 	int code = post_open(&w->post, &config, err);
 	if (!code)
 		code = post_take_init(&w->take, p->data, err);
@@ -235,10 +238,14 @@ static int on_parent(void *arg, int fd)
 static int start(struct worker *w, struct err *err)
 {
 	static const int signals[] = { SIGTERM, SIGHUP, 0 };
-	const struct sandbox_config sandbox = { .user = w->c->user,
-		                                .dir = w->p->data,
-		                                .may = SANDBOX_SERVE | SANDBOX_FILES };
+	const struct sandbox_config sandbox = { .dir = w->p->data, .may = SANDBOX_SERVE | SANDBOX_FILES };
+	/* Who keeps other rights is forked while there is no secret to take along; and what is made in the folder belongs
+	 * to whom the folder does, so that it can be written to later. */
 	int code = start_opener(w, err);
+	if (!code)
+		code = dialer_start(&w->dialer, err);
+	if (!code)
+		code = post_become(w->c->owner, err);
 	if (!code)
 		code = open_post(w, err);
 	if (!code)
@@ -342,6 +349,7 @@ static void done(struct worker *w)
 		listener_free(w->listeners[i]);
 	follow_free(w->follow);
 	post_close(w->post);
+	dialer_free(w->dialer);
 	post_take_done(&w->take);
 	place_free(w->places);
 	loop_free(w->loop);

@@ -73,6 +73,20 @@ static int add(struct sources *s, enum opener_kind kind, const char *shown, bool
 	return 0;
 }
 
+/* As it was named: no link is looked through here, and none is followed when it is opened. */
+static int add_ordered(struct sources *s, const char *path, const char *below, struct err *err)
+{
+	if (s->n == SOURCES_MAX)
+		return err_set(err, -E2BIG, "more than %d sources to watch", SOURCES_MAX);
+	const struct str name = arena_copy(&s->arena, str_from(path)), folder = arena_copy(&s->arena, str_from(below));
+	if (!name.p || !folder.p)
+		return err_set(err, -ENOMEM, "watch '%s': %m", path);
+	s->items[s->n] = (struct opener_item){ .kind = OPENER_FILE, .name = name.p, .below = folder.p };
+	s->shown[s->n] = name.p;
+	s->optional[s->n++] = false;
+	return 0;
+}
+
 /* Whether a folder of the journal has a file that we may read: *group becomes its group. 1, 0: none there, -EACCES. */
 static int has_journal(const char *root, gid_t *group)
 {
@@ -134,6 +148,8 @@ int sources_find(struct sources *s, const struct sources_config *config, struct 
 	bool journal = c->journal && find_journal(s, err);
 	for (size_t i = 0; i < c->n_files && !code; i++)
 		code = add(s, is_pattern(c->files[i]) ? OPENER_PATTERN : OPENER_FILE, c->files[i], false, err);
+	for (size_t i = 0; i < c->n_ordered && !code; i++)
+		code = add_ordered(s, c->ordered[i], c->below[i], err);
 	if (c->machine && !code)
 		code = find_files(s, journal, err);
 	for (size_t i = 0; i < c->n_syslog && !code; i++) {

@@ -13,7 +13,7 @@ enum { MAX_JSON = 1 << 20 };
 static const int64_t SECOND = 1000000, DAY = 86400 * SECOND;
 /* Before and behind this a time is wrong or a lie, and would make a day of its own in the store. */
 static const int64_t OLDEST = 400, AHEAD = 1; /* days */
-static const int64_t AGAIN = DAY; /* within which who sends again does so */
+static const int64_t AGAIN = DAY;             /* within which who sends again does so */
 
 /* Fields that an envelope looks at, behind the time and the host. */
 enum {

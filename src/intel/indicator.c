@@ -261,11 +261,16 @@ size_t intel_url(struct str s, char *to, size_t *host)
 			return 0;
 		int high = path.p[i] == '%' && i + 2 < path.n ? hex(path.p[i + 1]) : -1;
 		int low = high >= 0 ? hex(path.p[i + 2]) : -1;
-		if (low < 0) {
+		if (low < 0 && path.p[i] != '%') {
 			to[n++] = path.p[i];
 			continue;
 		}
-		i += 2;
+		if (low < 0) { /* a percent sign that stands for itself */
+			high = 2;
+			low = 5;
+		} else {
+			i += 2;
+		}
 		if (is_unreserved(high << 4 | low)) {
 			to[n++] = (char)(high << 4 | low);
 		} else {
@@ -358,8 +363,8 @@ static struct str refang(struct str s, char *to)
 		i += marks[m].from.n;
 	}
 	size_t colon = str_find((struct str){ to, n }, ':');
-	if ((colon == 4 || colon == 5) && colon < n && lower(to[0]) == 'h' && lower(to[1]) == 'x' &&
-	    lower(to[2]) == 'x' && lower(to[3]) == 'p')
+	if ((colon == 4 || colon == 5) && colon + 2 < n && to[colon + 1] == '/' && to[colon + 2] == '/' &&
+	    lower(to[0]) == 'h' && lower(to[1]) == 'x' && lower(to[2]) == 'x' && lower(to[3]) == 'p')
 		memcpy(to, "http", 4);
 	return (struct str){ to, n };
 }

@@ -95,7 +95,8 @@ static void test_urls(void **state)
 	expect("https://bad.example:8443/x", INTEL_ANY, 0, INTEL_URL, "bad.example:8443/x");
 	expect("bad.example/x", INTEL_ANY, 0, INTEL_URL, "bad.example/x");
 	expect("http://[2001:DB8::1]:80/x", INTEL_URL, 0, INTEL_URL, "[2001:db8::1]/x");
-	expect("http://192.0.2.1/%zz", INTEL_URL, 0, INTEL_URL, "192.0.2.1/%zz");
+	expect("http://192.0.2.1/%zz", INTEL_URL, 0, INTEL_URL, "192.0.2.1/%25zz");
+	expect("bad.example/%5%36", INTEL_ANY, 0, INTEL_URL, "bad.example/%2556");
 	expect("bad.example/a/*", INTEL_ANY, 0, INTEL_BELOW, "bad.example/a/");
 	expect("bad[.]example/a[.]b", INTEL_ANY, 0, INTEL_URL, "bad.example/a[.]b");
 	expect("bad.example/go?to=http://x.example/", INTEL_ANY, 0, INTEL_URL, "bad.example/go?to=http://x.example/");

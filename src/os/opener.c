@@ -98,10 +98,28 @@ static int open_plain(const char *path)
 	return fd < 0 ? -errno : fd;
 }
 
-static int open_path(const char *path, const struct request *rq, struct reply *re, struct err *err)
+/* The folder is trusted, what lies below it isn't, and neither is who named the path. */
+static int open_below(const char *below, const char *path)
+{
+	const size_t n = strlen(below);
+	struct open_how how = { .flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC,
+		                .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS };
+	if (strncmp(path, below, n) != 0 || path[n] != '/')
+		return -EXDEV;
+	int folder = open(below, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (folder < 0)
+		return -errno;
+	int fd = (int)syscall(SYS_openat2, folder, path + n + 1, &how, sizeof(how));
+	const int code = fd < 0 ? -errno : fd;
+	close(folder);
+	return code;
+}
+
+static int open_path(const struct opener_item *item, const char *path, const struct request *rq, struct reply *re,
+                     struct err *err)
 {
 	struct stat st;
-	int fd = open_plain(path);
+	int fd = item->below ? open_below(item->below, path) : open_plain(path);
 	if (fd < 0)
 		return err_set(err, fd, fd == -ELOOP ? "a symbolic link stands in its path" : "%m");
 	if (fstat(fd, &st) || !S_ISREG(st.st_mode)) {
@@ -127,12 +145,12 @@ static int open_file(const struct opener_item *item, const struct request *rq, s
 {
 	char real[PATH_MAX];
 	if (!item->link)
-		return open_path(item->name, rq, re, err);
+		return open_path(item, item->name, rq, re, err);
 	if (!realpath(item->link, real))
 		return err_set(err, -errno, "%m");
 	if (!str_eq(folder_of(real), folder_of(item->name)) && !str_eq(folder_of(real), folder_of(item->link)))
 		return err_set(err, -ELOOP, "its symbolic link leads to another folder now");
-	return open_path(real, rq, re, err);
+	return open_path(item, real, rq, re, err);
 }
 
 static bool covers(const struct opener_item *item, const char *path)
@@ -164,7 +182,7 @@ static int open_rotated(struct server *s, const struct opener_item *item, const 
 	const char *name = s->rotated.at[rq->i].name;
 	snprintf(path, sizeof(path), "%.*s/%s", (int)folder.n, folder.p, name);
 	memcpy(re->text, name, strlen(name) + 1);
-	return open_path(path, rq, re, err);
+	return open_path(item, path, rq, re, err);
 }
 
 static int tell_match(struct server *s, const struct opener_item *item, const struct request *rq, struct reply *re,
@@ -289,7 +307,7 @@ static int serve(struct server *s, const struct request *rq, struct reply *re, s
 	switch ((enum what)rq->what) {
 	case OPEN: break;
 	case OPEN_MATCH:
-		return covers(item, rq->text) ? open_path(rq->text, rq, re, err)
+		return covers(item, rq->text) ? open_path(item, rq->text, rq, re, err)
 		                              : err_set(err, -EPERM, "the pattern doesn't cover it");
 	case OPEN_ROTATED: return open_rotated(s, item, rq, re, err);
 	case TELL_MATCH: return tell_match(s, item, rq, re, err);

@@ -36,6 +36,8 @@ struct opener_item {
 	                  * PATTERN: of absolute paths, as glob(3) and fnmatch(3) read it */
 	const char *link; /* FILE: the symbolic link that led to `name`, absolute, or NULL. Where it leads now is opened
 	                   * instead, as long as that lies in the folder of either */
+	const char *below; /* FILE: the folder that `name` lies below, or NULL: from there on neither a link nor .. is
+	                    * followed, and nothing is opened where the kernel can't vouch for that */
 	const char *const *argv;                /* CHILD: see struct child_config */
 	bool resumes;                           /* CHILD: opener_resume() may add a cursor to argv */
 	void (*work)(const void *arg, int out); /* WORK: runs in a process of its own; what it writes is read */

@@ -30,6 +30,7 @@ enum {
 	SANDBOX_SERVE = 1,   /* take and answer network connections on sockets that it has */
 	SANDBOX_FILES = 2,   /* anything with the files below `dir`, but run them */
 	SANDBOX_THREADS = 4, /* begin threads of its own */
+	SANDBOX_BEGINS = 8,  /* begin and end processes, which enter a sandbox of their own */
 };
 
 struct sandbox_config {
@@ -39,6 +40,8 @@ struct sandbox_config {
 	unsigned may;
 };
 
+/* A build with sanitizers, which need more of the system, and more memory, than is reasonable otherwise. */
+bool sandbox_is_sanitized(void);
 /* config NULL: nobody, and nothing more. */
 int sandbox_init(struct sandbox **ret, const struct sandbox_config *config, struct err *err);
 /* Frees s. Threads that run already are held to the filter too. */

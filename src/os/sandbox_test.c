@@ -205,6 +205,46 @@ static void test_files_of_its_own(void **state)
 	assert_int_equal(rmdir(folder), 0);
 }
 
+/* A process that begins others, each in a narrower sandbox; and can't run a program itself. */
+static struct sandbox *narrower;
+
+static int begins(const struct sandbox_report *report)
+{
+	struct sandbox_report inner;
+	int status = 0;
+	const pid_t pid = fork();
+	if (pid == 0) {
+		sandbox_enter(narrower, &inner);
+		_exit(inner.layer[SANDBOX_SECCOMP].on != report->layer[SANDBOX_SECCOMP].on ? 3
+		      : !inner.layer[SANDBOX_SECCOMP].on                                   ? 77
+		                                                                           : fork() >= 0);
+	}
+	if (pid < 0 || kill(pid, 0) || waitpid(pid, &status, 0) != pid)
+		return 1;
+	/* there it can begin none */
+	return WIFSIGNALED(status) ? WTERMSIG(status) != SIGSYS : WEXITSTATUS(status) == 77 ? 0 : 2;
+}
+
+static void test_begins_others(void **state)
+{
+	char own[] = "/tmp/khien-sandbox-XXXXXX";
+	assert_non_null(mkdtemp(own));
+	const struct sandbox_config outer = { .dir = own, .may = SANDBOX_FILES | SANDBOX_BEGINS };
+	const struct sandbox_config inner = { .dir = own, .may = SANDBOX_FILES | SANDBOX_THREADS };
+	const int on = inside(layers);
+	assert_int_equal(sandbox_init(&narrower, &inner, NULL), 0);
+	assert_int_equal(inside_of(&outer, begins), 0);
+	if (on & 1 << SANDBOX_SECCOMP) {
+		assert_int_equal(inside_of(&outer, run_program), -SIGSYS);
+		assert_int_equal(inside_of(&outer, new_socket), -SIGSYS);
+	}
+	if (narrower->filter)
+		seccomp_release(narrower->filter);
+	close(narrower->dir);
+	free(narrower);
+	assert_int_equal(rmdir(own), 0);
+}
+
 static int no_capabilities(const struct sandbox_report *report)
 {
 	return getuid() == 0 && setgid(12345) == 0 ? 1 : 0;
@@ -309,12 +349,12 @@ static void test_threads(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_layers),          cmocka_unit_test(test_what_a_socket_dropped),
-		cmocka_unit_test(test_files_are_shut),  cmocka_unit_test(test_landlock_alone),
-		cmocka_unit_test(test_not_root),        cmocka_unit_test(test_system_calls_are_shut),
-		cmocka_unit_test(test_work_goes_on),    cmocka_unit_test(test_files_of_its_own),
-		cmocka_unit_test(test_root_that_stays), cmocka_unit_test(test_serving),
-		cmocka_unit_test(test_threads),
+		cmocka_unit_test(test_layers),         cmocka_unit_test(test_what_a_socket_dropped),
+		cmocka_unit_test(test_files_are_shut), cmocka_unit_test(test_landlock_alone),
+		cmocka_unit_test(test_not_root),       cmocka_unit_test(test_system_calls_are_shut),
+		cmocka_unit_test(test_work_goes_on),   cmocka_unit_test(test_files_of_its_own),
+		cmocka_unit_test(test_begins_others),  cmocka_unit_test(test_root_that_stays),
+		cmocka_unit_test(test_serving),        cmocka_unit_test(test_threads),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -183,7 +183,7 @@ static int open_folder(struct spool *s, struct err *err)
 {
 	if (mkdir(s->dir, 0700) && errno != EEXIST && errno != EROFS)
 		return err_set(err, -errno, "make the folder '%s': %m", s->dir);
-	s->dir_fd = open(s->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	s->dir_fd = open(s->dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (s->dir_fd < 0)
 		return err_set(err, -errno, "open the folder '%s': %m", s->dir);
 	s->cursor_fd = openat(s->dir_fd, "cursor", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);

@@ -21,6 +21,12 @@ struct dialer {
 	pid_t pid;
 };
 
+/* Its first message; what it is asked later can't change it. */
+struct list {
+	uint32_t n;
+	char hubs[DIAL_HUBS][DIAL_HUB];
+};
+
 struct question {
 	uint32_t hub, tag;
 };
@@ -128,8 +134,9 @@ static void give_up_rights(void)
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }
 
-static void run(int fd, const char *const *hubs, size_t n, pid_t parent)
+static void run(int fd, pid_t parent)
 {
+	struct list l = { 0 };
 	struct question q;
 	sigset_t none;
 	prctl(PR_SET_NAME, "khien: dialer", 0, 0, 0);
@@ -146,9 +153,13 @@ static void run(int fd, const char *const *hubs, size_t n, pid_t parent)
 	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 	if (getppid() != parent)
 		_exit(0);
+	if (recv(3, &l, sizeof(l), 0) != (ssize_t)sizeof(l) || l.n > DIAL_HUBS)
+		_exit(0);
+	for (size_t i = 0; i < DIAL_HUBS; i++)
+		l.hubs[i][DIAL_HUB - 1] = '\0';
 	while (recv(3, &q, sizeof(q), 0) == (ssize_t)sizeof(q)) {
 		struct reply r = { .tag = q.tag };
-		if (!answer(3, &r, q.hub < n ? dial(hubs[q.hub], &r) : -EINVAL))
+		if (!answer(3, &r, q.hub < l.n ? dial(l.hubs[q.hub], &r) : -EINVAL))
 			break;
 	}
 	_exit(0);
@@ -156,7 +167,7 @@ static void run(int fd, const char *const *hubs, size_t n, pid_t parent)
 
 /* --- its owner --- */
 
-int dialer_start(struct dialer **ret, const char *const *hubs, size_t n, struct err *err)
+int dialer_start(struct dialer **ret, struct err *err)
 {
 	struct dialer *d = malloc(sizeof(*d));
 	const pid_t self = getpid();
@@ -169,7 +180,7 @@ int dialer_start(struct dialer **ret, const char *const *hubs, size_t n, struct 
 	}
 	d->pid = fork();
 	if (d->pid == 0)
-		run(pair[1], hubs, n, self);
+		run(pair[1], self);
 	close(pair[1]);
 	d->fd = pair[0];
 	int code = d->pid < 0 ? -errno : 0;
@@ -180,6 +191,16 @@ int dialer_start(struct dialer **ret, const char *const *hubs, size_t n, struct 
 	}
 	*ret = d;
 	return 0;
+}
+
+int dialer_hubs(struct dialer *d, const char *const *hubs, size_t n, struct err *err)
+{
+	struct list l = { .n = (uint32_t)n };
+	if (n > DIAL_HUBS)
+		return err_set(err, -E2BIG, "more than %d hubs", DIAL_HUBS);
+	for (size_t i = 0; i < n; i++)
+		snprintf(l.hubs[i], DIAL_HUB, "%s", hubs[i]);
+	return send(d->fd, &l, sizeof(l), MSG_NOSIGNAL) == (ssize_t)sizeof(l) ? 0 : err_set(err, -errno, "the dialer: %m");
 }
 
 void dialer_free(struct dialer *d)

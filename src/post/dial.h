@@ -1,7 +1,8 @@
 /*
  * The dialer: a small process that looks up hubs' names and connects to them, so that the one that reads logs and holds
- * the key needs no right to: it gets connected sockets (SCM_RIGHTS), to the named hubs alone. It is forked before the
- * sandbox, becomes nobody where it was root, and ends when the other end of its socket closes.
+ * the key needs no right to: it gets connected sockets (SCM_RIGHTS), to the named hubs alone. It is forked before any
+ * secret is read and before its owner gives up root, becomes nobody where it was root, is told the hubs once, and ends
+ * when the other end of its socket closes.
  */
 #ifndef KHIEN_POST_DIAL_H
 #define KHIEN_POST_DIAL_H
@@ -13,8 +14,9 @@ enum { DIAL_HUBS = 8, DIAL_HUB = 256 };
 
 struct dialer;
 
-/* hubs: "HOST:PORT", "[ADDRESS]:PORT"; copied. */
-int dialer_start(struct dialer **ret, const char *const *hubs, size_t n, struct err *err);
+int dialer_start(struct dialer **ret, struct err *err);
+/* Once, before anything is asked. hubs: "HOST:PORT", "[ADDRESS]:PORT"; copied. */
+int dialer_hubs(struct dialer *d, const char *const *hubs, size_t n, struct err *err);
 void dialer_free(struct dialer *d);
 /* To be watched for reading. */
 int dialer_fd(const struct dialer *d);

@@ -41,7 +41,8 @@ static void connects(void **state)
 	struct err err = { 0 };
 	unsigned tag;
 	int fd;
-	assert_int_equal(dialer_start(&d, hubs, ARRAY_LEN(hubs), &err), 0);
+	assert_int_equal(dialer_start(&d, &err), 0);
+	assert_int_equal(dialer_hubs(d, hubs, ARRAY_LEN(hubs), &err), 0);
 	assert_int_equal(dialer_take(d, &tag, &fd, &err), 0);
 	for (unsigned i = 0; i < 2; i++) {
 		assert_int_equal(dialer_ask(d, i, 7 + i), 0);

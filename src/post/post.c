@@ -177,7 +177,7 @@ static int open_parts(struct post *p, struct err *err)
 	};
 	int code = find_hubs(p, err);
 	if (!code)
-		code = dialer_start(&p->dialer, p->hub_names, p->n_hubs, err);
+		code = dialer_hubs(p->dialer, p->hub_names, p->n_hubs, err);
 	if (!code)
 		code = spool_open(&p->spool, &spool, err);
 	if (!code)
@@ -219,9 +219,12 @@ int post_open(struct post **ret, const struct post_config *config, struct err *e
 {
 	struct post *p = calloc(1, sizeof(*p));
 	const size_t n = strlen(config->dir);
-	if (!p)
+	if (!p) {
+		dialer_free(config->dialer);
 		return err_set(err, -ENOMEM, "%m");
+	}
 	p->c = *config;
+	p->dialer = config->dialer;
 	p->began = clock_monotonic(config->clock);
 	int code = n < sizeof(p->dir) - 64 ? 0 : err_set(err, -ENAMETOOLONG, "the post's folder: %m");
 	if (!code) {

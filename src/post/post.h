@@ -2,7 +2,8 @@
  * A post: what a machine has to tell goes into a spool on its disk, and from there to a hub, whatever lies between. The
  * forwarder (`khien post`) and every other part of khien that talks to a hub use this.
  *
- *   post_open      before the sandbox: reads who it is, forks the dialer, opens spool and book
+ *   dialer_start   as who started it, before anything secret is read (dial.h)
+ *   post_open      as who it is from then on, before the sandbox: reads who it is, opens spool and book
  *   post_begin     from here on it works in the caller's loop
  *   post_put, post_row -> post_sync: durable here; the hub gets it, once
  *
@@ -20,6 +21,7 @@
 #include "order/order.h"
 #include "os/loop.h"
 #include "os/spool.h"
+#include "post/dial.h"
 
 struct post;
 
@@ -28,6 +30,7 @@ enum post_class { POST_BULK, POST_LOG, POST_SECURITY, POST_ALERT };
 
 struct post_config {
 	const char *dir;         /* exists */
+	struct dialer *dialer;   /* the post's from post_open() on, also where that fails */
 	const char *const *hubs; /* "HOST:PORT", by preference; none: those that the post was enrolled at */
 	size_t n_hubs;
 	uint64_t spool_bytes; /* at most */

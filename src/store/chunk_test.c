@@ -299,6 +299,72 @@ static void what_is_refused_leaves_no_trace(void **state)
 	assert_int_equal(chunk_seal(f->builder, 1, &f->sealed, &f->err), -EINVAL);
 }
 
+static void fill_small(struct fixture *f)
+{
+	for (uint32_t i = 0; i < 300; i++)
+		addf(f, NOW + i,
+		     "{\"a\":%u,\"b\":\"10.0.0.%u\",\"id\":\"%08x\",\"m\":\"from 10.0.0.%u: %u\",\"c\":\"x\"}", i,
+		     i % 250, i * 2654435761u, i % 250, i * 7);
+	seal(f, 1);
+}
+
+/* Events of shapes that were met are read along them, which must make no difference. */
+static void events_like_others(void **state)
+{
+	struct fixture *f = *state;
+	char longer[20000];
+	memset(longer, 'x', sizeof(longer) - 1);
+	longer[sizeof(longer) - 1] = 0;
+	for (uint32_t i = 0; i < 3000; i++) {
+		const char *text = i % 100 ? longer + sizeof(longer) - 1 - below(f, 30) : longer + below(f, 12000);
+		switch (below(f, 8)) {
+		case 0: addf(f, NOW, "{\"a\":\"%s\",\"b\":%u}", text, i); break;
+		case 1: addf(f, NOW, "{\"a\":\"%s\",\"b\":\"%u\"}", text, i); break;
+		case 2: addf(f, NOW, "{\"a\":\"\\\"%s\\\\\",\"b\":-%u.5e+2}", text, 1 + i); break;
+		case 3: addf(f, NOW, "{\"a\":\"%s\",\"b\":%s}", text, i % 2 ? "true" : "null"); break;
+		case 4: addf(f, NOW, "{\"a\":\"%s\",\"b\":{\"c\":[%u,\"%s\"]},\"d\":[]}", text, i, text); break;
+		case 5: addf(f, NOW, "{\"a\":\"%s\",\"b\":{\"c\":[%u]}}", text, i); break;
+		case 6: addf(f, NOW, "{\"\\\"k\\\\\":\"%s\", \"n%u\" : %u }", text, i % 20, i); break;
+		default: addf(f, NOW, "{}");
+		}
+	}
+	check(f);
+}
+
+static void wrong_events_like_others_are_refused(void **state)
+{
+	struct fixture *f = *state;
+	static const char *const wrong[] = {
+		"{\"a\":\"x\",\"n\":01,\"l\":[1]}",       "{\"a\":\"x\",\"n\":1,\"l\":[1]}}",
+		"{\"a\":\"x\",\"n\":1,\"l\":[1]} {}",     "{\"a\":\"x\",\"n\":1x,\"l\":[1]}",
+		"{\"a\":\"x\",\"n\":,\"l\":[1]}",         "{\"a\":\"x\",\"n\":1,\"l\":[1}",
+		"{\"a\":\"\\q\",\"n\":1,\"l\":[1]}",      "{\"a\":\"\x01\",\"n\":1,\"l\":[1]}",
+		"{\"a\":\"x,\"n\":1,\"l\":[1]}",          "{\"a\":\"\\\",\"n\":1,\"l\":[1]}",
+		"{\"a\":\"x\",\"n\":1,\"l\":[1]",         "{\"a\":\"x\",\"n\":1,\"l\":[",
+		"{\"a\":\"x\",\"n\":tru,\"l\":[1]}",      "{\"a\":\"x\",\"n\":\"1,\"l\":[1]}",
+		"{\"a\":\"x\\u00g0\",\"n\":1,\"l\":[1]}", "\"a\":\"x\",\"n\":1,\"l\":[1]}",
+	};
+	addf(f, 1, "{\"a\":\"b\",\"n\":1,\"l\":[1]}");
+	for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
+		assert_int_equal(chunk_add(f->builder, 0, str_from(wrong[i]), &f->err), -EBADMSG);
+		addf(f, 1, "{\"a\":\"b\",\"n\":%u,\"l\":[1]}", (unsigned)i);
+	}
+	check(f);
+}
+
+static void what_was_added_is_forgotten(void **state)
+{
+	struct fixture *f = *state;
+	fill_small(f);
+	addf(f, NOW, "{\"x\":\"\\u0041\"}");
+	chunk_builder_clear(f->builder);
+	assert_int_equal(chunk_rows(f->builder), 0);
+	forget(f);
+	addf(f, NOW, "{\"a\":1}");
+	check(f);
+	assert_int_equal(chunk_seal(f->builder, 1, &f->sealed, &f->err), -EINVAL);
+}
+
 static void a_full_block_is_told_from_an_event_too_big(void **state)
 {
 	struct fixture *f = *state;
@@ -321,15 +387,6 @@ static void a_full_block_is_told_from_an_event_too_big(void **state)
 	assert_int_equal(chunk_add(f->builder, 0, (struct str){ text, 2 * CHUNK_VALUES + 9 }, &f->err), -E2BIG);
 	check(f);
 	free(text);
-}
-
-static void fill_small(struct fixture *f)
-{
-	for (uint32_t i = 0; i < 300; i++)
-		addf(f, NOW + i,
-		     "{\"a\":%u,\"b\":\"10.0.0.%u\",\"id\":\"%08x\",\"m\":\"from 10.0.0.%u: %u\",\"c\":\"x\"}", i,
-		     i % 250, i * 2654435761u, i % 250, i * 7);
-	seal(f, 1);
 }
 
 static int read_all(struct fixture *f, struct str *block)
@@ -445,6 +502,9 @@ int main(void)
 		TEST(a_tenth_is_enough),
 		TEST(any_objects),
 		TEST(what_is_refused_leaves_no_trace),
+		TEST(events_like_others),
+		TEST(wrong_events_like_others_are_refused),
+		TEST(what_was_added_is_forgotten),
 		TEST(a_full_block_is_told_from_an_event_too_big),
 		TEST(any_changed_byte_is_found),
 		TEST(lies_are_survived),

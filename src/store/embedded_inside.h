@@ -92,9 +92,9 @@ struct seal {
 	bool at_day; /* what failed, failed at the day */
 	struct seal_key *order;
 	size_t n, at;
-	int32_t day;      /* whose rows are gathered */
-	uint32_t dataset; /* the same; UINT32_MAX: none */
-	uint32_t most;    /* rows of each of its blocks */
+	int32_t day;                  /* whose rows are gathered */
+	uint32_t dataset;             /* the same; UINT32_MAX: none */
+	uint32_t most;                /* rows of each of its blocks */
 	int64_t replaces[SEAL_TAKES]; /* blocks whose rows are in the builder already */
 	size_t n_replaces;
 	int64_t retry_at;  /* monotonic: not before */

@@ -279,6 +279,14 @@ static int64_t day_begins(int32_t day)
 	return day == DAY_FIRST ? INT64_MIN : (int64_t)day * 86400 * CLOCK_S;
 }
 
+static int64_t greatest(int64_t a, int64_t from, int64_t to)
+{
+	int64_t n;
+	if (__builtin_sub_overflow(to, from, &n))
+		return INT64_MAX;
+	return n > a ? n : a;
+}
+
 /* From the newest day on. One that can't be read doesn't stop what comes: better twice than not at all. */
 static int in_days(struct events *s, struct group *g, struct err *err)
 {
@@ -290,8 +298,8 @@ static int in_days(struct events *s, struct group *g, struct err *err)
 		const struct asked *a = &g->asked[i];
 		g->from = a->from < g->from ? a->from : g->from;
 		g->to = a->to > g->to ? a->to : g->to;
-		g->back = a->time - a->from > g->back ? a->time - a->from : g->back;
-		g->ahead = a->to - a->time > g->ahead ? a->to - a->time : g->ahead;
+		g->back = greatest(g->back, a->from, a->time);
+		g->ahead = greatest(g->ahead, a->time, a->to);
 	}
 	for (int32_t day = day_of(g->to); code != -ENOMEM && day >= day_of(g->from); day--) {
 		size_t from, to;

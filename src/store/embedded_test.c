@@ -3,6 +3,7 @@
 #include "store/store_fixture.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/syscall.h>
 
 /* The system's call, made to fail when a test says so. */
@@ -138,10 +139,36 @@ static void test_small_blocks_merge(void **state)
 	assert_int_equal(day_blocks(d, &blocks, &n, &err), 0);
 	/* 10 of 300 each: 8 of them in one, 2 in another, and all packed 4 times at most */
 	assert_int_equal(n, 4);
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
+		assert_true(blocks[i].rows == 2400 || blocks[i].rows == 600);
 		rows += blocks[i].rows;
+	}
 	assert_int_equal(rows, 6000);
 	assert_int_equal(events_embedded.counts(t.s).blocks, 20);
+	stop(&t);
+}
+
+/* A frame that is damaged between taking and sealing costs its rows, is told once, and the others go on. */
+static void test_damaged_before_sealing(void **state)
+{
+	struct store t;
+	struct err err;
+	char path[FIXTURE_PATH + 64];
+	start(&t, 300);
+	for (uint64_t i = 0; i < 3; i++) /* as a frame each */
+		take(&t, i * 100, (i + 1) * 100, FIXTURE_NOON, i % 2 ? "web" : "auth", false, 0);
+	assert_int_equal(events_embedded.sync(t.s, &err), 0);
+	journal_rest(t.s->journal);
+	snprintf(path, sizeof(path), "%s/journal/%016d.log", t.dir, 1);
+	int fd = open(path, O_RDWR);
+	assert_int_equal(pwrite(fd, "\x5a\xa5", 2, t.s->pending[0]->rows[250].at + 40), 2);
+	close(fd);
+	t.notes.text[0] = 0;
+	seal_all(&t);
+	memset(t.want.times + 200, 0, 100);
+	check(&t);
+	assert_int_equal(events_embedded.counts(t.s).lost_frames, 1);
+	assert_non_null(strstr(t.notes.text, "journal-damaged"));
 	stop(&t);
 }
 
@@ -466,6 +493,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_kept_and_sealed),
 		cmocka_unit_test(test_small_blocks_merge),
+		cmocka_unit_test(test_damaged_before_sealing),
 		cmocka_unit_test(test_known),
 		cmocka_unit_test(test_known_in_one_append),
 		cmocka_unit_test(test_known_without_a_time),

@@ -403,6 +403,105 @@ static void test_limits(void **state)
 	stop(l);
 }
 
+/* --- a whole segment in memory --- */
+
+enum { FRAME_ROWS = 30 };
+
+struct places {
+	uint32_t at[1000];
+	uint64_t n;
+};
+
+static int note_place(void *arg, uint64_t segment, uint64_t seq, uint32_t at, const struct event_row *row)
+{
+	struct places *p = arg;
+	assert_true(seq < ARRAY_LEN(p->at));
+	p->at[seq] = at;
+	p->n++;
+	return 0;
+}
+
+/* Loads the segment: all rows but those of numbers from..to-1 are there. */
+static void check_load(struct log *l, const struct places *p, uint64_t from, uint64_t to)
+{
+	struct journal_rows rows = { 0 };
+	struct err err;
+	assert_int_equal(journal_load(l->j, 1, true, &rows, &err), 0);
+	for (uint64_t seq = 1; seq <= p->n; seq++) {
+		struct fixture_event e;
+		struct event_row row;
+		const struct journal_gap *gap = journal_gap(&rows, p->at[seq]);
+		assert_int_equal(gap != NULL, seq >= from && seq < to);
+		if (gap)
+			continue;
+		fixture_event(&e, seq, (int64_t)seq * 7, "web", seq % 3, (unsigned)seq % 50);
+		journal_fetch(&rows, p->at[seq], 100);
+		assert_true(journal_loaded(&rows, p->at[seq], &row));
+		assert_true(str_eq(row.json, e.row.json) && str_eq(row.id, e.row.id) && row.time == e.row.time &&
+		            str_eq(row.dataset, e.row.dataset));
+	}
+	assert_int_equal(rows.n_gaps, from < to);
+	struct event_row row;
+	assert_false(journal_loaded(&rows, 0, &row));
+	assert_false(journal_loaded(&rows, UINT32_MAX, &row));
+	journal_unload(&rows);
+}
+
+static void spoil(struct log *l, uint64_t at)
+{
+	char path[FIXTURE_PATH + 64], byte;
+	snprintf(path, sizeof(path), "%s/%016d.log", l->dir, 1);
+	int fd = open(path, O_RDWR);
+	assert_int_equal(pread(fd, &byte, 1, (off_t)at), 1);
+	byte ^= 1;
+	assert_int_equal(syscall(SYS_pwrite64, fd, &byte, 1, (off_t)at), 1);
+	close(fd);
+}
+
+static void test_load(void **state)
+{
+	struct log *l = start();
+	struct places p = { 0 };
+	struct journal_rows rows = { 0 };
+	struct err err;
+	for (int i = 0; i < 10; i++)
+		put(l, FRAME_ROWS, 5);
+	sync_it(l);
+	assert_int_equal(journal_read_segment(l->j, 1, note_place, &p, &err), 0);
+	assert_int_equal(p.n, 10 * FRAME_ROWS);
+	check_load(l, &p, 0, 0); /* from memory */
+	check_load(l, &p, 0, 0);
+	put(l, FRAME_ROWS, 5);
+	journal_rest(l->j);
+	put(l, FRAME_ROWS, 5);
+	check_load(l, &p, 0, 0);
+	again(l);
+	check_load(l, &p, 0, 0);
+	spoil(l, p.at[4 * FRAME_ROWS + 7] + 30);
+	check_load(l, &p, 4 * FRAME_ROWS + 1, 5 * FRAME_ROWS + 1);
+	spoil(l, p.at[5 * FRAME_ROWS + 1] - 30); /* the next frame's head */
+	check_load(l, &p, 4 * FRAME_ROWS + 1, 6 * FRAME_ROWS + 1);
+	assert_int_equal(journal_load(l->j, 2, false, &rows, &err), -ENOENT);
+	journal_unload(&rows);
+	stop(l);
+}
+
+/* What a failed sync wrote anew is loaded from where it stands now. */
+static void test_load_moved(void **state)
+{
+	struct log *l = start();
+	struct places p = { 0 };
+	struct err err;
+	put(l, FRAME_ROWS, 5);
+	fail_syncs = 1;
+	sync_it(l);
+	put(l, FRAME_ROWS, 5);
+	sync_it(l);
+	assert_int_equal(journal_read_segment(l->j, 1, note_place, &p, &err), 0);
+	check_load(l, &p, 0, 0);
+	stop(l);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -411,6 +510,7 @@ int main(void)
 		cmocka_unit_test(test_head_lost),    cmocka_unit_test(test_forged_frame),
 		cmocka_unit_test(test_failed_sync),  cmocka_unit_test(test_old_place),
 		cmocka_unit_test(test_failed_write), cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_load),         cmocka_unit_test(test_load_moved),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -31,17 +31,22 @@ int state_posts(struct state *s, int (*fn)(void *arg, const struct post *p), voi
 int state_post_get(struct state *s, struct str name, struct post *ret, struct err *err);
 /*
  * Its certificate was made: a new post, or one that is enrolled anew, which is revoked no more and whose old certificates
- * are good no more. -E2BIG: there are POSTS_MAX.
+ * are good no more. made: when the token was that was spent for it. -E2BIG: there are POSTS_MAX; -EACCES: a post of this
+ * name was revoked since.
  */
 int state_post_enrolled(struct state *s, struct str name, struct str unit, struct str serial, int64_t until,
-                        struct err *err);
-/* Its next certificate. -ENOENT: there is none; -EACCES: it is revoked. */
-int state_post_renewed(struct state *s, struct str name, struct str serial, int64_t until, struct err *err);
+                        int64_t made, struct err *err);
+/*
+ * Its next certificate, asked for with the one of serial `by`, which is good until the next is seen: answers may be lost,
+ * more than once. -ENOENT: there is none; -EACCES: it is revoked, or `by` is none of its two.
+ */
+int state_post_renewed(struct state *s, struct str name, struct str by, struct str serial, int64_t until,
+                       struct err *err);
 /* It was here, with this certificate: the last one makes an end of the one before. Unknown names are passed over. */
 int state_post_seen(struct state *s, struct str name, struct str serial, int64_t when, struct err *err);
 /* -ENOENT; -EALREADY: it is. On the disk in state.db and in what state_keep() writes when it returns. */
 int state_post_revoke(struct state *s, struct str name, struct str who, struct str why, struct err *err);
-/* A revoked one is removed, its orders too. -EBUSY: it is not revoked. */
+/* A revoked one is removed, its orders too; tokens from before let nobody in by its name. -EBUSY: it is not revoked. */
 int state_post_forget(struct state *s, struct str name, struct err *err);
 
 /* --- enrolment --- */
@@ -57,9 +62,9 @@ int state_enrolment_add(struct state *s, struct str post, struct str who, int64_
 /*
  * Spends the secret (ENROLMENT_SECRET letters of base64url) for this name: on the disk when it returns 0. -EACCES: it is
  * not known, spent or over, or for another name; it stays as it is. -EEXIST: there is such a post, and the secret is for
- * any new name; a secret for this name, made after it was revoked, lets it in again.
+ * any new name; a secret for this name, made after it was revoked, lets it in again. *made: when it was made.
  */
-int state_enrolment_spend(struct state *s, struct str secret, struct str name, struct err *err);
+int state_enrolment_spend(struct state *s, struct str secret, struct str name, int64_t *made, struct err *err);
 /* Those that are spent or over, go. */
 int state_enrolments_trim(struct state *s, struct err *err);
 

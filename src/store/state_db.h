@@ -31,6 +31,10 @@ int state_keep_posts(struct state *s, struct err *err);
 int state_kept(const char *dir, enum state_kept kind, struct buf *all);
 /* A post as it was; what is there of that name goes. */
 int state_post_put(struct state *s, const struct post *p, struct err *err);
+/* Tokens that were made for this name up to now let nobody in any more, and none of any name does by this name. */
+int state_enrolments_void(struct state *s, struct str name, struct err *err);
+/* -EACCES: a token of that time lets nobody in by this name. */
+int state_enrolment_void(struct state *s, struct str name, int64_t made, struct err *err);
 /* A token as it was made. -EEXIST, -E2BIG as of state_token_add(). */
 int state_token_put(struct state *s, const struct token *t, struct err *err);
 

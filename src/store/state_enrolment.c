@@ -14,7 +14,7 @@ int state_enrolment_add(struct state *s, struct str post, struct str who, int64_
                         struct err *err)
 {
 	static const char sql[] = "INSERT INTO enrolment (hash, post, made, expires, used, who)"
-	                          " SELECT ?1, ?2, ?3, ?4, 0, ?5 WHERE (SELECT count(*) FROM enrolment) < ?6";
+	                          " SELECT ?1, ?2, ?3, ?4, 0, ?5 WHERE (SELECT count(*) FROM enrolment WHERE who <> '') < ?6";
 	unsigned char hash[HASH];
 	sqlite3_stmt *st;
 	if (post.n && !state_is_text(post, POST_NAME))
@@ -40,6 +40,67 @@ int state_enrolment_add(struct state *s, struct str post, struct str who, int64_
 		               "there are %d tokens for posts that nobody used yet: they end by themselves",
 		               ENROLMENTS_MAX);
 	return state_told(s, code, err);
+}
+
+/* --- tombstones: who was revoked isn't let in by a token from before, also where the post itself is forgotten --- */
+
+static const int64_t TOMBSTONE = 3600LL * CLOCK_S; /* longer than it takes to sign what a token was spent for */
+
+/* Of more bytes than a secret has: no secret has this hash. */
+static void tombstone_hash(struct str name, unsigned char hash[HASH])
+{
+	static const char what[] = "khien: tokens from before are none for the post ";
+	crypto_generichash_state h;
+	crypto_generichash_init(&h, NULL, 0, HASH);
+	crypto_generichash_update(&h, (const unsigned char *)what, sizeof(what));
+	crypto_generichash_update(&h, (const unsigned char *)name.p, name.n);
+	crypto_generichash_final(&h, hash, HASH);
+}
+
+int state_enrolments_void(struct state *s, struct str name, struct err *err)
+{
+	static const char drop[] = "DELETE FROM enrolment WHERE post = ?1";
+	/* it outlives every token that is open; who is empty: it is none of ENROLMENTS_MAX */
+	static const char add[] = "INSERT OR REPLACE INTO enrolment (hash, post, made, expires, used, who)"
+	                          " SELECT ?1, ?2, ?3, max(?4, coalesce((SELECT max(expires) FROM enrolment), 0)), 0, ''";
+	unsigned char hash[HASH];
+	sqlite3_stmt *st;
+	int code = sqlite_prepare(s->db, &st, drop, err);
+	if (code)
+		return state_told(s, code, err);
+	sqlite_bind_text(st, 1, name);
+	code = sqlite_step(st, err);
+	sqlite3_finalize(st);
+	if (!code)
+		code = sqlite_prepare(s->db, &st, add, err);
+	if (code)
+		return state_told(s, code, err);
+	const int64_t now = clock_wall(s->clock);
+	tombstone_hash(name, hash);
+	sqlite_bind_blob(st, 1, (struct str){ (const char *)hash, HASH });
+	sqlite_bind_text(st, 2, name);
+	sqlite3_bind_int64(st, 3, now);
+	sqlite3_bind_int64(st, 4, now + TOMBSTONE);
+	code = sqlite_step(st, err);
+	sqlite3_finalize(st);
+	return state_told(s, code, err);
+}
+
+int state_enrolment_void(struct state *s, struct str name, int64_t made, struct err *err)
+{
+	unsigned char hash[HASH];
+	sqlite3_stmt *st;
+	int code = sqlite_prepare(s->db, &st, "SELECT made FROM enrolment WHERE hash = ?1", err);
+	if (code)
+		return state_told(s, code, err);
+	tombstone_hash(name, hash);
+	sqlite_bind_blob(st, 1, (struct str){ (const char *)hash, HASH });
+	code = sqlite_step(st, err);
+	const bool void_now = code == 1 && made <= sqlite3_column_int64(st, 0);
+	sqlite3_finalize(st);
+	if (void_now)
+		return err_set(err, -EACCES, "the post was revoked after this secret was made");
+	return code < 0 ? state_told(s, code, err) : 0;
 }
 
 struct found {
@@ -88,7 +149,7 @@ static int mark(struct state *s, const unsigned char hash[HASH], struct err *err
 	return code ? code : sqlite3_changes(s->db) == 1 ? 0 : -EACCES;
 }
 
-static int spend(struct state *s, const unsigned char hash[HASH], struct str name, struct err *err)
+static int spend(struct state *s, const unsigned char hash[HASH], struct str name, int64_t *made, struct err *err)
 {
 	struct found f = { 0 };
 	int code = find(s, hash, name, &f, err);
@@ -102,10 +163,12 @@ static int spend(struct state *s, const unsigned char hash[HASH], struct str nam
 		        "there is a post of this name: 'khien hub token --post NAME' makes a token that replaces it");
 	if (f.post.revoked && f.made <= f.post.revoked)
 		return err_set(err, -EACCES, "the post was revoked after this secret was made");
-	return mark(s, hash, err);
+	*made = f.made;
+	code = state_enrolment_void(s, name, f.made, err);
+	return code ? code : mark(s, hash, err);
 }
 
-int state_enrolment_spend(struct state *s, struct str secret, struct str name, struct err *err)
+int state_enrolment_spend(struct state *s, struct str secret, struct str name, int64_t *made, struct err *err)
 {
 	unsigned char raw[RAW], hash[HASH];
 	size_t n = 0;
@@ -123,7 +186,7 @@ int state_enrolment_spend(struct state *s, struct str secret, struct str name, s
 	if (code)
 		return code;
 	/* looked up by its hash: how long that takes says something of the hash, and nothing of the secret */
-	code = spend(s, hash, name, err);
+	code = spend(s, hash, name, made, err);
 	if (code) {
 		sqlite_run(s->db, "ROLLBACK", NULL);
 		return state_told(s, code, err);

@@ -91,7 +91,7 @@ static void test_kept_tokens(void **state)
 static void enrol(struct state *s, const char *name, const char *serial)
 {
 	struct err err = { 0 };
-	if (state_post_enrolled(s, str_from(name), STR("a clinic"), str_from(serial), 5000, &err))
+	if (state_post_enrolled(s, str_from(name), STR("a clinic"), str_from(serial), 5000, INT64_MAX, &err))
 		fail_msg("%s", err.text);
 }
 

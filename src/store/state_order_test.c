@@ -7,7 +7,7 @@ enum { ASKED = 1, QUEUED = 3, SENT = 4, DONE = 5 };
 static struct state *with_post(void)
 {
 	struct state *s = opened();
-	assert_int_equal(state_post_enrolled(s, STR("web1"), STR("u"), STR("4a"), 1, NULL), 0);
+	assert_int_equal(state_post_enrolled(s, STR("web1"), STR("u"), STR("4a"), 1, INT64_MAX, NULL), 0);
 	return s;
 }
 

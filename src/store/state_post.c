@@ -130,7 +130,7 @@ static int set_serial(struct post *p, struct str serial, struct err *err)
 }
 
 int state_post_enrolled(struct state *s, struct str name, struct str unit, struct str serial, int64_t until,
-                        struct err *err)
+                        int64_t made, struct err *err)
 {
 	struct post p = { 0 };
 	bool begun;
@@ -140,6 +140,11 @@ int state_post_enrolled(struct state *s, struct str name, struct str unit, struc
 	code = state_post_get(s, name, &p, err);
 	if (code == -ENOENT)
 		code = copy(p.name, sizeof(p.name), name) ? 0 : err_set(err, -EINVAL, "a post's name is too long");
+	/* since the secret was spent it may have been revoked */
+	else if (!code && p.revoked && made <= p.revoked)
+		code = err_set(err, -EACCES, "the post was revoked after this secret was made");
+	if (!code)
+		code = state_enrolment_void(s, name, made, err);
 	if (!code && !copy(p.unit, sizeof(p.unit), unit))
 		code = err_set(err, -EINVAL, "a unit's name is too long");
 	if (!code)
@@ -151,7 +156,8 @@ int state_post_enrolled(struct state *s, struct str name, struct str unit, struc
 	return end(s, begun, code ? code : state_post_put(s, &p, err), err);
 }
 
-int state_post_renewed(struct state *s, struct str name, struct str serial, int64_t until, struct err *err)
+int state_post_renewed(struct state *s, struct str name, struct str by, struct str serial, int64_t until,
+                       struct err *err)
 {
 	struct post p;
 	bool begun;
@@ -161,8 +167,11 @@ int state_post_renewed(struct state *s, struct str name, struct str serial, int6
 	code = state_post_get(s, name, &p, err);
 	if (!code && p.revoked)
 		code = err_set(err, -EACCES, "the post '%s' is revoked", p.name);
+	if (!code && !str_eq(by, str_from(p.serial)) && !(*p.before && str_eq(by, str_from(p.before))))
+		code = err_set(err, -EACCES, "the certificate is not one that this hub knows");
 	if (!code) {
-		memcpy(p.before, p.serial, sizeof(p.before));
+		/* the one that it has stays good until its next is used, however many answers are lost */
+		copy(p.before, sizeof(p.before), by);
 		code = set_serial(&p, serial, err);
 		p.renewed = clock_wall(s->clock);
 		p.until = until;
@@ -206,6 +215,8 @@ int state_post_revoke(struct state *s, struct str name, struct str who, struct s
 		copy(p.why, sizeof(p.why), why);
 		code = state_post_put(s, &p, err);
 	}
+	if (!code)
+		code = state_enrolments_void(s, name, err);
 	return end(s, begun, code, err);
 }
 
@@ -237,5 +248,7 @@ int state_post_forget(struct state *s, struct str name, struct err *err)
 		code = err_set(err, -EBUSY, "the post '%s' is not revoked: it could still come", p.name);
 	for (size_t i = 0; !code && i < ARRAY_LEN(sql); i++)
 		code = run_with_name(s, sql[i], name, err);
+	if (!code)
+		code = state_enrolments_void(s, name, err);
 	return end(s, begun, code, err);
 }

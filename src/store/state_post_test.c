@@ -24,7 +24,8 @@ static void invite(struct state *s, const char *post, char text[ENROLMENT_SECRET
 
 static int spend(struct state *s, const char *secret, const char *name)
 {
-	return state_enrolment_spend(s, str_from(secret), str_from(name), NULL);
+	int64_t made = 0;
+	return state_enrolment_spend(s, str_from(secret), str_from(name), &made, NULL);
 }
 
 static void test_secret_once(void **state)
@@ -72,7 +73,7 @@ static void test_secret_for_a_name(void **state)
 	invite(s, "web1", one);
 	assert_int_equal(spend(s, one, "web2"), -EACCES);
 	assert_int_equal(spend(s, one, "web1"), 0);
-	assert_int_equal(state_post_enrolled(s, STR("web1"), STR("u"), STR("4a"), at(5000), NULL), 0);
+	assert_int_equal(state_post_enrolled(s, STR("web1"), STR("u"), STR("4a"), at(5000), INT64_MAX, NULL), 0);
 	/* a secret for any name doesn't take one that there is */
 	invite(s, "", any);
 	assert_int_equal(spend(s, any, "web1"), -EEXIST);
@@ -143,13 +144,13 @@ static void test_life(void **state)
 {
 	struct state *s = opened();
 	struct post p;
-	assert_int_equal(state_post_enrolled(s, STR("web1"), STR("a clinic"), STR("4a"), at(5000), NULL), 0);
+	assert_int_equal(state_post_enrolled(s, STR("web1"), STR("a clinic"), STR("4a"), at(5000), INT64_MAX, NULL), 0);
 	p = get(s, "web1");
 	assert_string_equal(p.unit, "a clinic");
 	assert_int_equal(p.enrolled, at(1000));
 	assert_int_equal(p.until, at(5000));
 	clock_advance(&now, 7);
-	assert_int_equal(state_post_renewed(s, STR("web1"), STR("4b"), at(6000), NULL), 0);
+	assert_int_equal(state_post_renewed(s, STR("web1"), STR("4a"), STR("4b"), at(6000), NULL), 0);
 	p = get(s, "web1");
 	assert_string_equal(p.serial, "4b");
 	assert_string_equal(p.before, "4a");
@@ -161,7 +162,7 @@ static void test_life(void **state)
 	assert_string_equal(get(s, "web1").before, "");
 	assert_int_equal(get(s, "web1").seen, at(1002));
 	assert_int_equal(state_post_seen(s, STR("other"), STR("4b"), at(1002), NULL), 0);
-	assert_int_equal(state_post_renewed(s, STR("other"), STR("4b"), at(6000), NULL), -ENOENT);
+	assert_int_equal(state_post_renewed(s, STR("other"), STR("4a"), STR("4b"), at(6000), NULL), -ENOENT);
 	state_close(s);
 }
 
@@ -169,7 +170,7 @@ static void test_revoked(void **state)
 {
 	struct state *s = opened();
 	uint64_t before, after;
-	assert_int_equal(state_post_enrolled(s, STR("web1"), STR("u"), STR("4a"), at(5000), NULL), 0);
+	assert_int_equal(state_post_enrolled(s, STR("web1"), STR("u"), STR("4a"), at(5000), INT64_MAX, NULL), 0);
 	assert_int_equal(state_order_sequence(s, STR("web1"), 50, &before, NULL), 0);
 	assert_int_equal(state_post_forget(s, STR("web1"), NULL), -EBUSY);
 	assert_int_equal(state_post_revoke(s, STR("web1"), STR("an"), STR(""), NULL), -EINVAL);
@@ -178,9 +179,9 @@ static void test_revoked(void **state)
 	assert_int_equal(state_post_revoke(s, STR("web1"), STR("an"), STR("again"), NULL), -EALREADY);
 	assert_int_equal(get(s, "web1").revoked, at(1000));
 	assert_string_equal(get(s, "web1").who, "an");
-	assert_int_equal(state_post_renewed(s, STR("web1"), STR("4b"), at(6000), NULL), -EACCES);
+	assert_int_equal(state_post_renewed(s, STR("web1"), STR("4a"), STR("4b"), at(6000), NULL), -EACCES);
 	/* enrolled anew: its old certificates are none, its sequence goes on */
-	assert_int_equal(state_post_enrolled(s, STR("web1"), STR("u"), STR("4c"), at(7000), NULL), 0);
+	assert_int_equal(state_post_enrolled(s, STR("web1"), STR("u"), STR("4c"), at(7000), INT64_MAX, NULL), 0);
 	assert_false(get(s, "web1").revoked);
 	assert_string_equal(get(s, "web1").serial, "4c");
 	assert_string_equal(get(s, "web1").before, "");
@@ -192,21 +193,67 @@ static void test_revoked(void **state)
 	state_close(s);
 }
 
+/* Two answers are lost: the certificate that asked is good all the time, and the last one that it was given. */
+static void test_answers_lost(void **state)
+{
+	struct state *s = opened();
+	assert_int_equal(state_post_enrolled(s, STR("web1"), STR("u"), STR("4a"), at(5000), INT64_MAX, NULL), 0);
+	assert_int_equal(state_post_renewed(s, STR("web1"), STR("4a"), STR("4b"), at(6000), NULL), 0);
+	assert_int_equal(state_post_renewed(s, STR("web1"), STR("4a"), STR("4c"), at(6000), NULL), 0);
+	assert_string_equal(get(s, "web1").before, "4a");
+	assert_string_equal(get(s, "web1").serial, "4c");
+	assert_int_equal(state_post_renewed(s, STR("web1"), STR("4b"), STR("4d"), at(6000), NULL), -EACCES);
+	assert_int_equal(state_post_seen(s, STR("web1"), STR("4a"), at(1001), NULL), 0);
+	assert_string_equal(get(s, "web1").before, "4a");
+	assert_int_equal(state_post_seen(s, STR("web1"), STR("4c"), at(1002), NULL), 0);
+	assert_int_equal(state_post_renewed(s, STR("web1"), STR("4a"), STR("4d"), at(6000), NULL), -EACCES);
+	state_close(s);
+}
+
+/* What was revoked stays so: no token from before brings it back, be it spent in that moment, or the post forgotten. */
+static void test_revoked_meanwhile(void **state)
+{
+	struct state *s = opened();
+	char any[ENROLMENT_SECRET + 1], one[ENROLMENT_SECRET + 1];
+	int64_t made = 0;
+	assert_int_equal(state_post_enrolled(s, STR("web1"), STR("u"), STR("4a"), at(5000), INT64_MAX, NULL), 0);
+	invite(s, "", any);
+	invite(s, "web1", one);
+	assert_int_equal(state_enrolment_spend(s, str_from(one), STR("web1"), &made, NULL), 0);
+	invite(s, "web1", one);
+	clock_advance(&now, 5);
+	assert_int_equal(state_post_revoke(s, STR("web1"), STR("an"), STR("stolen"), NULL), 0);
+	assert_int_equal(state_post_enrolled(s, STR("web1"), STR("u"), STR("4b"), at(5000), made, NULL), -EACCES);
+	assert_int_equal(state_post_forget(s, STR("web1"), NULL), 0);
+	assert_int_equal(state_post_enrolled(s, STR("web1"), STR("u"), STR("4b"), at(5000), made, NULL), -EACCES);
+	assert_int_equal(spend(s, one, "web1"), -EACCES);
+	assert_int_equal(spend(s, any, "web1"), -EACCES);
+	assert_int_equal(state_enrolments_trim(s, NULL), 0);
+	assert_int_equal(spend(s, any, "web1"), -EACCES);
+	assert_int_equal(spend(s, any, "web2"), 0);
+	clock_advance(&now, 5);
+	invite(s, "", any);
+	assert_int_equal(state_enrolment_spend(s, str_from(any), STR("web1"), &made, NULL), 0);
+	assert_int_equal(state_post_enrolled(s, STR("web1"), STR("u"), STR("4c"), at(5000), made, NULL), 0);
+	assert_string_equal(get(s, "web1").serial, "4c");
+	state_close(s);
+}
+
 static void test_bounds(void **state)
 {
 	struct state *s = opened();
 	static char name[POST_NAME + 2];
 	unsigned char raw[32];
 	memset(name, 'x', sizeof(name) - 1);
-	assert_int_equal(state_post_enrolled(s, str_from(name), STR("u"), STR("4a"), 1, NULL), -EINVAL);
-	assert_int_equal(state_post_enrolled(s, STR(""), STR("u"), STR("4a"), 1, NULL), -EINVAL);
-	assert_int_equal(state_post_enrolled(s, STR("a\0b"), STR("u"), STR("4a"), 1, NULL), -EINVAL);
-	assert_int_equal(state_post_enrolled(s, STR("a"), STR(""), STR("4a"), 1, NULL), -EINVAL);
-	assert_int_equal(state_post_enrolled(s, STR("a"), STR("u"), STR(""), 1, NULL), -EINVAL);
+	assert_int_equal(state_post_enrolled(s, str_from(name), STR("u"), STR("4a"), 1, INT64_MAX, NULL), -EINVAL);
+	assert_int_equal(state_post_enrolled(s, STR(""), STR("u"), STR("4a"), 1, INT64_MAX, NULL), -EINVAL);
+	assert_int_equal(state_post_enrolled(s, STR("a\0b"), STR("u"), STR("4a"), 1, INT64_MAX, NULL), -EINVAL);
+	assert_int_equal(state_post_enrolled(s, STR("a"), STR(""), STR("4a"), 1, INT64_MAX, NULL), -EINVAL);
+	assert_int_equal(state_post_enrolled(s, STR("a"), STR("u"), STR(""), 1, INT64_MAX, NULL), -EINVAL);
 	assert_int_equal(state_enrolment_add(s, str_from(name), STR("an"), 1, raw, NULL), -EINVAL);
 	/* nothing of it stayed, and the file can be written to */
 	assert_int_equal(number_in(path, "SELECT count(*) FROM post"), 0);
-	assert_int_equal(state_post_enrolled(s, str_from(name + 1), STR("u"), STR("4a"), 1, NULL), 0);
+	assert_int_equal(state_post_enrolled(s, str_from(name + 1), STR("u"), STR("4a"), 1, INT64_MAX, NULL), 0);
 	for (int i = 0; i < ENROLMENTS_MAX; i++)
 		assert_int_equal(state_enrolment_add(s, STR(""), STR("an"), at(9000), raw, NULL), 0);
 	assert_int_equal(state_enrolment_add(s, STR(""), STR("an"), at(9000), raw, NULL), -E2BIG);
@@ -220,6 +267,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_secret_once), TEST(test_secret_ends), TEST(test_secret_for_a_name), TEST(test_secret_raced),
 		TEST(test_no_secret),   TEST(test_life),        TEST(test_revoked),           TEST(test_bounds),
+		TEST(test_answers_lost), TEST(test_revoked_meanwhile),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

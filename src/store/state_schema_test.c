@@ -80,7 +80,7 @@ static void use_posts(struct state *s)
 	struct err err = { 0 };
 	assert_int_equal(state_hunt_save(s, &h, NULL), 0);
 	assert_int_equal(state_enrolment_add(s, STR("web1"), STR("an"), 2000LL * CLOCK_S, raw, NULL), 0);
-	assert_int_equal(state_post_enrolled(s, STR("web1"), STR("u"), STR("4a"), 9, NULL), 0);
+	assert_int_equal(state_post_enrolled(s, STR("web1"), STR("u"), STR("4a"), 9, INT64_MAX, NULL), 0);
 	if (state_order_add(s, &o, &err))
 		fail_msg("%s", err.text);
 	assert_int_equal(state_order_sequence(s, STR("web1"), 5, &sequence, NULL), 0);

@@ -51,20 +51,20 @@ class Terminal(unittest.TestCase):
                 os.dup2(said.fileno(), 2)
             hub = [harness.KHIEN, "hub", "--data", self.scratch.path("data"), "--rules", self.rules, "--no-listen", "--no-journal"]
             os.execvpe((*shell, *hub)[0], [*shell, *hub], self.scratch.env())
-        self.addCleanup(self.clean, pid)
+        self.addCleanup(os.waitpid, pid, 0)
+        self.addCleanup(self.kill_all, pid)
         until(lambda: self.says("event=ready") or self.over(pid), 20, "ready")
-        return next(p for p in processes(pid) if name_of(p) == "khien")
+        hub = next(p for p in processes(pid) if name_of(p) == "khien")
+        self.addCleanup(self.kill_all, hub)  # by then it may be nobody's child
+        return hub
 
-    def clean(self, pid):
+    @staticmethod
+    def kill_all(pid):
         for one in processes(pid)[::-1]:
             try:
                 os.kill(one, signal.SIGKILL)
             except ProcessLookupError:
                 pass
-        try:
-            os.waitpid(pid, 0)
-        except ChildProcessError:
-            pass
 
     def says(self, text):
         with open(self.said, encoding="utf-8") as file:

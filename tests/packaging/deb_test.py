@@ -261,6 +261,7 @@ class Installed(unittest.TestCase):
         self.assertRegex(said, r"exposure level for khien-hub.service: [0-2]\.\d|exposure level .*: 3\.0", said[-300:])
         parts = guest.processes("khien-hub")
         for name, users in (("khien", {"root"}), ("khien: keeper", {"khien"}), ("khien: front", {"khien-front"}),
+                            ("khien: searcher", {"khien"}),
                             ("journalctl", {"nobody"})):
             self.assertIn(name, parts)
             status = guest.run("cat", *(f"/proc/{pid}/status" for pid in parts[name]))

@@ -14,6 +14,7 @@
 enum {
 	MAX_BODY = 64 << 20,
 	MAX_CONNECTIONS = 256,
+	POSTS_ROOM = 7, /* times as many connections beside them, for posts that have shown who they are */
 	CONNECTION_MEMORY = 64 << 10, /* header, and what is read of a body at a time */
 	ROUNDS = 32,                  /* of the daemon in one api_run(): others want their turn */
 	QUIET_ROUNDS = 8,             /* without progress */
@@ -55,7 +56,7 @@ static bool has_its_share(const struct api *a, const struct in6_addr *peer)
 	const unsigned max = a->c.max_connections;
 	unsigned all = 0, strange = 0;
 	for (const struct conn *c = a->conns; c; c = c->next) {
-		const bool same = same_peer(&c->address, peer);
+		const bool same = !c->post && same_peer(&c->address, peer);
 		all += same;
 		strange += same && !c->known;
 	}
@@ -86,6 +87,7 @@ static void on_connection(void *arg, struct MHD_Connection *mhd, void **slot, en
 		if (c->next)
 			c->next->prev = c->prev;
 		a->counts.connections--;
+		a->n_posts -= c->post;
 		*slot = NULL;
 		posts_forget(c);
 		hunt_forget(c);
@@ -98,7 +100,9 @@ static enum MHD_Result may_connect(void *arg, const struct sockaddr *address, so
 {
 	struct api *a = arg;
 	const struct in6_addr peer = address_of(address);
-	if (a->counts.connections < a->c.max_connections && !a->draining && !has_its_share(a, &peer))
+	const unsigned posts = a->c.max_connections * POSTS_ROOM;
+	const unsigned others = a->counts.connections - (a->n_posts < posts ? a->n_posts : posts);
+	if (others < a->c.max_connections && !a->draining && !has_its_share(a, &peer))
 		return MHD_YES;
 	a->counts.busy++;
 	return MHD_NO;
@@ -156,10 +160,10 @@ static void start(struct api *a, const struct api_tls *tls, const char *key, con
 	        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | (tls ? MHD_USE_TLS : 0), 0, may_connect, a, request_handle,
 	        a, MHD_OPTION_LISTEN_SOCKET, a->c.fd, MHD_OPTION_NOTIFY_CONNECTION, on_connection, a,
 	        MHD_OPTION_NOTIFY_COMPLETED, request_completed, a, MHD_OPTION_CONNECTION_LIMIT,
-	        a->c.max_connections + 1, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_S,
-	        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT, 1,
-	        MHD_OPTION_URI_LOG_CALLBACK, hunt_uri, a, MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL,
-	        MHD_OPTION_ARRAY, tls ? with_tls : &with_tls[ARRAY_LEN(with_tls) - 1], MHD_OPTION_END);
+	        a->c.max_connections * (a->posts.who ? POSTS_ROOM + 1 : 1) + 1, MHD_OPTION_CONNECTION_TIMEOUT,
+	        (unsigned)IDLE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
+	        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_URI_LOG_CALLBACK, hunt_uri, a, MHD_OPTION_UNESCAPE_CALLBACK,
+	        unescape, NULL, MHD_OPTION_ARRAY, tls ? with_tls : &with_tls[ARRAY_LEN(with_tls) - 1], MHD_OPTION_END);
 }
 
 static int watch(struct api *a)

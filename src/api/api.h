@@ -21,7 +21,8 @@
  *
  * One peer, an IPv4 address or an IPv6 /64, has at most a quarter of the connections while it hasn't shown who it is on
  * them, and three quarters in all. Who doesn't get to the end of a first request within 20 s is disconnected, as is who
- * is answered 401.
+ * is answered 401. Posts have room beside all of these, once they have shown who they are: seven times as many
+ * connections in all, four of them for each post.
  */
 #ifndef KHIEN_API_API_H
 #define KHIEN_API_API_H

@@ -123,7 +123,9 @@ static int unzstd_step(struct body *b, struct str *in, size_t *n)
 	b->inside = left != 0;
 	if (!ZSTD_isError(left))
 		return hold(b, PIECE + ZSTD_sizeof_DStream(b->zstd));
-	return ZSTD_getErrorCode(left) == ZSTD_error_frameParameter_windowTooLarge ? -E2BIG : -EBADMSG;
+	return ZSTD_getErrorCode(left) == ZSTD_error_frameParameter_windowTooLarge ? -E2BIG
+	       : ZSTD_getErrorCode(left) == ZSTD_error_memory_allocation           ? -EBUSY
+	                                                                           : -EBADMSG;
 }
 
 static int unpack(struct body *b, struct str *in, struct str *out)

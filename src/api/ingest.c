@@ -5,7 +5,14 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { PIECE_BYTES = 256 << 10, PIECE_MIN = 4 << 10, PIECE_ITEMS = 4096 };
+enum { PIECE_BYTES = 256 << 10, BLOCK_MIN = 1 << 10, PIECE_ITEMS = 4096, ITEMS_MIN = 8 };
+
+/* Of a piece's texts, which stay where they are: it grows by another block. Many small pieces are small. */
+struct block {
+	struct block *next;
+	size_t n, cap;
+	char bytes[];
+};
 
 /* An offer with all its memory. */
 struct piece {
@@ -13,9 +20,9 @@ struct piece {
 	struct ingest *in;
 	struct piece *next;
 	uint32_t *tags;
-	size_t cap_items, n_bytes, cap_bytes;
-	size_t held; /* of the memory for all */
-	char bytes[];
+	size_t cap_items, n_bytes;
+	size_t held;          /* of the memory for all */
+	struct block *blocks; /* the newest first */
 };
 
 struct ingest {
@@ -57,6 +64,10 @@ static size_t let_go(struct piece *p)
 static void piece_free(struct piece *p)
 {
 	let_go(p);
+	for (struct block *b; (b = p->blocks);) {
+		p->blocks = b->next;
+		free(b);
+	}
 	free(p->o.items);
 	free(p->tags);
 	free(p);
@@ -196,6 +207,7 @@ void ingest_flush(struct ingest *in)
 	*(in->last ? &in->last->next : &in->first) = p;
 	in->last = p;
 	p->o.bytes = p->n_bytes;
+	p->o.held = p->held;
 	p->o.now = in->now ? in->now : clock_wall(in->c.queue->clock);
 	/* Nobody goes past those that wait. */
 	if (in->c.queue->first || !hand_on(in))
@@ -224,30 +236,46 @@ void ingest_expire(struct ingest_queue *q, int64_t since)
 }
 
 /* NULL: see *code. */
-static struct piece *piece_new(struct ingest *in, size_t least, int *code)
+static struct piece *piece_new(struct ingest *in, int *code)
 {
-	size_t cap = in->c.hint && in->c.hint < PIECE_BYTES ? in->c.hint : PIECE_BYTES;
-	cap = cap < PIECE_MIN ? PIECE_MIN : cap;
-	cap = cap < least ? least : cap;
-	struct piece *p = malloc(sizeof(*p) + cap);
+	struct piece *p = malloc(sizeof(*p));
 	*code = p ? 0 : -ENOMEM;
 	if (!p)
 		return NULL;
-	*p = (struct piece){ .in = in, .cap_bytes = cap };
+	*p = (struct piece){ .in = in };
 	p->o = (struct offer){ .sender = in->c.sender, .format = in->c.format, .answer = answered, .arg = p };
-	in->c.hint = 0;
-	if (hold(p, sizeof(*p) + cap))
+	if (hold(p, sizeof(*p)))
 		return p;
 	*code = -EAGAIN;
 	piece_free(p);
 	return NULL;
 }
 
+/* Room for n bytes in one block. */
+static int grow_bytes(struct piece *p, size_t n)
+{
+	struct block *last = p->blocks;
+	if (last && last->cap - last->n >= n)
+		return 0;
+	size_t cap = last ? last->cap * 2 : p->in->c.hint > BLOCK_MIN ? p->in->c.hint : BLOCK_MIN;
+	cap = cap > PIECE_BYTES - p->n_bytes && p->n_bytes < PIECE_BYTES ? PIECE_BYTES - p->n_bytes : cap;
+	cap = cap < n ? n : cap;
+	p->in->c.hint = 0;
+	if (!hold(p, sizeof(*last) + cap))
+		return -EAGAIN;
+	struct block *b = malloc(sizeof(*b) + cap);
+	if (!b)
+		return -ENOMEM;
+	*b = (struct block){ .next = last, .cap = cap };
+	p->blocks = b;
+	return 0;
+}
+
 static int grow_items(struct piece *p)
 {
 	if (p->o.n < p->cap_items)
 		return 0;
-	size_t cap = p->cap_items ? p->cap_items * 2 : 64;
+	size_t cap = p->cap_items ? p->cap_items * 2 : ITEMS_MIN;
 	if (!hold(p, (cap - p->cap_items) * (sizeof(*p->o.items) + sizeof(*p->tags))))
 		return -EAGAIN;
 	struct offer_item *items = realloc(p->o.items, cap * sizeof(*items));
@@ -264,10 +292,12 @@ static int grow_items(struct piece *p)
 
 static struct str put(struct piece *p, struct str s)
 {
-	struct str copy = { p->bytes + p->n_bytes, s.n };
+	struct block *b = p->blocks;
 	if (!s.n)
 		return (struct str){ 0 };
-	memcpy(p->bytes + p->n_bytes, s.p, s.n);
+	struct str copy = { b->bytes + b->n, s.n };
+	memcpy(b->bytes + b->n, s.p, s.n);
+	b->n += s.n;
 	p->n_bytes += s.n;
 	return copy;
 }
@@ -289,19 +319,23 @@ int ingest_add(struct ingest *in, uint32_t tag, struct str record, struct str id
 {
 	size_t need = record.n + id.n + dataset.n + in->file.n;
 	struct piece *p = in->open;
-	if (p && (p->cap_bytes - p->n_bytes < need || p->o.n == PIECE_ITEMS)) {
+	if (p && (p->n_bytes + need > PIECE_BYTES || p->o.n == PIECE_ITEMS)) {
 		ingest_flush(in);
 		p = NULL;
 	}
 	int code = 0;
-	if (!p && !in->failed && (p = in->open = piece_new(in, need, &code)))
-		p->o.file = put(p, buf_str(&in->file));
+	if (!p && !in->failed)
+		p = in->open = piece_new(in, &code);
+	if (!in->failed && !code)
+		code = grow_bytes(p, need);
 	if (!in->failed && !code)
 		code = grow_items(p);
 	if (code)
 		fail(in, code);
 	if (in->failed)
 		return in->failed;
+	if (!p->o.n)
+		p->o.file = put(p, buf_str(&in->file));
 	const struct offer_item *before = p->o.n ? &p->o.items[p->o.n - 1] : NULL;
 	struct offer_item item = { .record = put(p, record), .id = put(p, id) };
 	item.dataset = before && str_eq(before->dataset, dataset) ? before->dataset : put(p, dataset);

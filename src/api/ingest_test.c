@@ -168,6 +168,30 @@ static void sizes(void **state)
 	world_done(&w);
 }
 
+/* Whoever takes it is told of all that it holds, and a small one is small. */
+static void held(void **state)
+{
+	struct world w;
+	world_new(&w);
+	struct ingest *in = make(&w);
+	for (uint32_t i = 0; i < 40; i++) {
+		const size_t before = w.memory;
+		add(in, i, "{}");
+		w.room = 0;
+		ingest_flush(in);
+		const size_t holds = before - w.memory;
+		assert_true(holds > 0 && holds < 4096);
+		w.room = 1;
+		ingest_room(&w.queue);
+		assert_int_equal(w.held[i]->held, holds);
+		assert_int_equal(w.memory, before);
+	}
+	for (uint32_t i = 0; i < 40; i++)
+		judge(&w, i, OFFER_KEPT, 0);
+	ingest_drop(in);
+	world_done(&w);
+}
+
 /* First come, first taken, and nobody passes by. */
 static void in_line(void **state)
 {
@@ -270,10 +294,8 @@ static void failures(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(one_offer),
-		cmocka_unit_test(sizes),
-		cmocka_unit_test(in_line),
-		cmocka_unit_test(failures),
+		cmocka_unit_test(one_offer), cmocka_unit_test(sizes),    cmocka_unit_test(held),
+		cmocka_unit_test(in_line),   cmocka_unit_test(failures),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,7 +11,10 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
-enum { WAIT_S = 50 /* for orders, at most and where nothing is said */ };
+enum {
+	WAIT_S = 50, /* for orders, at most and where nothing is said */
+	POST_SHARE = 4,
+};
 
 struct peer_certificate {
 	char name[API_POST_NAME + 1], unit[API_POST_NAME + 1], serial[API_POST_SERIAL + 1];
@@ -92,6 +95,17 @@ struct sender *posts_who(struct conn *c)
 struct str posts_name(const struct conn *c)
 {
 	return c->certificate ? str_from(c->certificate->name) : STR("");
+}
+
+void posts_room(struct conn *c)
+{
+	unsigned n = 0;
+	if (c->post || !posts_who(c))
+		return;
+	for (const struct conn *other = c->a->conns; other; other = other->next)
+		n += other->post && str_eq(posts_name(other), posts_name(c));
+	c->post = n < POST_SHARE;
+	c->a->n_posts += c->post;
 }
 
 void posts_forget(struct conn *c)
@@ -260,6 +274,8 @@ void api_posts_changed(struct api *a)
 				request_fail(c->r, MHD_HTTP_UNAUTHORIZED, "security_exception",
 				             "this hub doesn't know the post any more");
 				request_go_on(c->r);
+			} else if (c->r && (c->r->ended || c->r->status)) {
+				c->r->hang_up = true; /* nothing more is read, but its answer isn't taken from it */
 			} else if (info) {
 				shutdown(info->connect_fd, SHUT_RDWR);
 			}

@@ -1,4 +1,5 @@
 /* Posts by their certificates: who is one, what they ask, how long they are held, and that one is none any more. */
+#include "api/request.h"
 #include "api/server_test.h"
 
 #include <gnutls/gnutls.h>
@@ -313,6 +314,43 @@ static void revoked_at_once(void **state)
 	made_done(&m);
 }
 
+/* Nothing more is taken from it, but what it asked before is answered: a renewal makes the list change, too. */
+static void answered_all_the_same(void **state)
+{
+	struct client c;
+	struct made m = good();
+	connect_as(&c, &m);
+	put_json(&c, "/v1/renew", "{}");
+	wait_for_question(&c);
+	hub.revoked = true;
+	api_posts_changed(hub.s.api);
+	api_answer(hub.asked, 200, STR("{}\n"));
+	hub.asked = NULL;
+	assert_int_equal(hear(&c, SOON), 200);
+	assert_int_equal(hear(&c, SOON), 0);
+	assert_true(c.closed);
+	client_done(&c);
+	made_done(&m);
+}
+
+/* Who has shown that it is a post takes nobody's place, up to four times. */
+static void room_of_posts(void **state)
+{
+	struct client c[6];
+	struct made m = good();
+	for (size_t i = 0; i < ARRAY_LEN(c); i++) {
+		connect_as(&c[i], &m);
+		assert_int_equal(get(&c[i], "/v1/orders?wait=0"), 200);
+		assert_int_equal(get(&c[i], "/v1/orders?wait=0"), 200);
+		assert_int_equal(hub.s.api->n_posts, i < 4 ? i + 1 : 4);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(c); i++)
+		client_done(&c[i]);
+	run_for(&hub.s, 20);
+	assert_int_equal(hub.s.api->n_posts, 0);
+	made_done(&m);
+}
+
 static void questions(void **state)
 {
 	struct client c;
@@ -374,7 +412,9 @@ static void questions(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { TEST(who_is_one), TEST(what_it_may), TEST(orders_are_held),
-		                            TEST(revoked_at_once), TEST(questions) };
+	const struct CMUnitTest tests[] = {
+		TEST(answered_all_the_same), TEST(room_of_posts),   TEST(who_is_one), TEST(what_it_may),
+		TEST(orders_are_held),       TEST(revoked_at_once), TEST(questions)
+	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

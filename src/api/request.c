@@ -465,6 +465,8 @@ static enum MHD_Result first_call(struct api *a, struct MHD_Connection *mhd, con
 	*slot = r;
 	begin(r, url, method);
 	r->conn->known |= r->sender != NULL;
+	if (r->sender)
+		posts_room(r->conn);
 	if (!r->sender)
 		r->conn->deadline = r->began + (int64_t)FIRST_S * CLOCK_S;
 	/* Answered now the connection ends, and the rest of the body may push the answer out of the other's sight. */
@@ -505,6 +507,9 @@ void request_completed(void *api, struct MHD_Connection *mhd, void **slot, enum 
 	a->n_requests--;
 	r->conn->r = NULL;
 	r->conn->deadline = clock_monotonic(a->c.clock) + (int64_t)(r->conn->known ? HEADER_S : FIRST_S) * CLOCK_S;
+	if (r->hang_up &&
+	    r->conn->certificate) /* its answer may have been on its way already: see api_posts_changed() */
+		r->conn->deadline = 0;
 	*a->c.memory += r->held;
 	if (r->endpoint && r->endpoint->done)
 		r->endpoint->done(r);

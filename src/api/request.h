@@ -58,6 +58,7 @@ struct conn {
 	char peer[INET6_ADDRSTRLEN + 1];
 	struct in6_addr address;              /* of the peer; IPv4 mapped into it */
 	bool known;                           /* it has shown who it is */
+	bool post;                            /* it is one of those that are counted as a post's */
 	struct peer_certificate *certificate; /* posts.c; NULL: it was not looked at, or shows none */
 	bool looked;
 	struct str query; /* hunt.c: of the request that is under way, as it came */
@@ -72,7 +73,7 @@ struct api {
 	uint64_t progress; /* counts whatever the daemon tells us */
 	unsigned pause_ms; /* see api_run() */
 	struct conn *conns;
-	unsigned n_requests;
+	unsigned n_requests, n_posts; /* n_posts: connections of posts */
 	struct ingest_queue queue;
 	size_t memory;   /* its own, where it shares none */
 	uint64_t seq_no; /* of documents that were taken by _bulk */
@@ -127,6 +128,8 @@ void request_go_on(struct request *r);
 /* Who shows a certificate that this hub knows; NULL: nobody. Its name is the connection's until that ends. */
 struct sender *posts_who(struct conn *c);
 struct str posts_name(const struct conn *c);
+/* It has shown who it is: up to POST_SHARE connections of a post have room of their own. */
+void posts_room(struct conn *c);
 void posts_forget(struct conn *c);
 /* Every second: who has waited for orders long enough is answered. */
 void posts_tick(struct api *a, int64_t now);

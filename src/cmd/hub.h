@@ -25,7 +25,8 @@
 
 enum link_kind {
 	LINK_ROWS = 1, /* to the keeper: n rows; answered by LINK_VERDICTS in the same order */
-	LINK_VERDICTS, /* code; where it is 0: the number of the first row, and n bytes of enum event_verdict */
+	LINK_VERDICTS, /* code; the number of the first row, and n bytes of enum event_verdict. With a code and verdicts
+	               * the rows stand in the journal but are not durable; with a code alone they don't */
 	LINK_ALERT,    /* to the keeper: struct link_alert and its texts */
 	LINK_STATUS,   /* to the keeper: text for `khien hub status` */
 	LINK_TOKENS,   /* to the front: n struct token, all there are */

@@ -12,11 +12,12 @@
 #include <time.h>
 
 static const int64_t AHEAD = 60LL * CLOCK_S; /* so far clocks of machines may differ */
-enum { UNDER_WAY_MAX = 16 << 20, ROWS_AT_ONCE = 4096, DATASETS_MAX = 256 };
+enum { UNDER_WAY_MAX = 32 << 20, ROWS_AT_ONCE = 4096, DATASETS_MAX = 256 };
 
 struct parcel {
 	struct offer *offer;
 	unsigned flights; /* not answered yet */
+	size_t held;      /* bytes of the offer */
 	int code;
 };
 
@@ -25,6 +26,22 @@ struct flight {
 	struct parcel *parcel;
 	struct buf rows; /* body of LINK_ROWS; kept until rules have seen it */
 	uint32_t n, *items;
+	uint32_t asked;    /* rows of the message that is under way */
+	uint8_t *verdicts; /* its rows stand in the journal, but are not durable yet; NULL: they don't */
+	size_t held;       /* bytes, all in all */
+};
+
+/*
+ * Rows that were taken but couldn't be made durable: their sender was told no, and may send them again, when they are
+ * known. Rules see them as soon as something has become durable behind them.
+ */
+struct refused {
+	struct refused *next;
+	struct buf rows;
+	uint64_t seq;
+	uint32_t n;
+	bool recording;
+	char bytes[]; /* verdicts, and the name of the sender */
 };
 
 struct queue {
@@ -36,7 +53,8 @@ struct desk {
 	struct envelope *envelope;
 	const struct format *json;
 	struct queue sent, waiting; /* waiting: the keeper had no room */
-	struct buf scratch;         /* the JSON of one row */
+	struct refused *refused, **last_refused;
+	struct buf scratch; /* the JSON of one row */
 	struct desk_counts counts;
 	uint64_t matched;                                  /* rules saw the rows before this one in a run before */
 	char datasets[DATASETS_MAX][ENVELOPE_DATASET + 1]; /* that were seen */
@@ -53,6 +71,7 @@ int desk_new(struct desk **ret, const struct desk_config *config, struct err *er
 	d->json = intake_format(STR("json"));
 	d->sent.last = &d->sent.first;
 	d->waiting.last = &d->waiting.first;
+	d->last_refused = &d->refused;
 	int code = envelope_new(&d->envelope, err);
 	if (code)
 		desk_free(d);
@@ -67,6 +86,7 @@ static void flight_free(struct flight *f)
 		return;
 	buf_free(&f->rows);
 	free(f->items);
+	free(f->verdicts);
 	free(f);
 }
 
@@ -89,12 +109,22 @@ static struct flight *pop(struct queue *q)
 static void land(struct desk *d, struct flight *f)
 {
 	struct parcel *p = f->parcel;
-	d->counts.under_way -= f->rows.n;
+	d->counts.under_way -= f->held;
 	flight_free(f);
-	if (--p->flights)
+	if (!p || --p->flights)
 		return;
+	d->counts.under_way -= p->held;
 	p->offer->answer(p->offer, p->code);
 	free(p);
+}
+
+static void drop_refused(struct desk *d)
+{
+	struct refused *r = d->refused;
+	if (!(d->refused = r->next))
+		d->last_refused = &d->refused;
+	buf_free(&r->rows);
+	free(r);
 }
 
 void desk_free(struct desk *d)
@@ -104,9 +134,12 @@ void desk_free(struct desk *d)
 	struct queue *const queues[] = { &d->sent, &d->waiting };
 	for (size_t i = 0; i < ARRAY_LEN(queues); i++)
 		for (struct flight *f; (f = pop(queues[i]));) {
-			f->parcel->code = -ECANCELED;
+			if (f->parcel)
+				f->parcel->code = -ECANCELED;
 			land(d, f);
 		}
+	while (d->refused)
+		drop_refused(d);
 	envelope_free(d->envelope);
 	buf_free(&d->scratch);
 	free(d);
@@ -176,22 +209,26 @@ static void add_item(struct desk *d, struct flight *f, const struct offer *o, ui
 	f->items[f->n++] = i;
 }
 
-static struct flight *flight_new(struct parcel *p)
+static struct flight *flight_new(struct parcel *p, size_t most)
 {
 	struct flight *f = calloc(1, sizeof(*f));
-	uint32_t *items = calloc(ROWS_AT_ONCE, sizeof(*items));
+	const size_t n = most < ROWS_AT_ONCE ? most + 1 : ROWS_AT_ONCE;
+	uint32_t *items = calloc(n, sizeof(*items));
 	if (!f || !items) {
 		free(f);
 		free(items);
 		return NULL;
 	}
-	*f = (struct flight){ .parcel = p, .items = items, .rows.max = LINK_MESSAGE_MAX / 4 };
+	*f = (struct flight){
+		.parcel = p, .items = items, .held = sizeof(*f) + n * sizeof(*items), .rows.max = LINK_MESSAGE_MAX / 4
+	};
 	return f;
 }
 
 static void send_rows(struct desk *d, struct flight *f)
 {
-	const struct link_head head = { .kind = LINK_ROWS, .n = f->n };
+	f->asked = f->verdicts ? 0 : f->n; /* what stands there already isn't put there again */
+	const struct link_head head = { .kind = LINK_ROWS, .n = f->asked };
 	link_put(d->c.link, &head, buf_str(&f->rows));
 	push(&d->sent, f);
 }
@@ -203,7 +240,7 @@ static int pack(struct desk *d, struct parcel *p, struct queue *flights)
 	struct flight *f = NULL;
 	for (size_t i = 0; i < o->n || !f; i++) {
 		if (!f || f->n == ROWS_AT_ONCE || f->rows.n > LINK_MESSAGE_MAX / 8) {
-			f = flight_new(p);
+			f = flight_new(p, o->n - i);
 			if (!f)
 				return -ENOMEM;
 			push(flights, f);
@@ -220,7 +257,8 @@ static int pack(struct desk *d, struct parcel *p, struct queue *flights)
 int desk_take(void *arg, struct offer *o)
 {
 	struct desk *d = arg;
-	if (d->counts.under_way + o->bytes > UNDER_WAY_MAX && d->counts.under_way) {
+	const size_t held = o->held > o->bytes ? o->held : o->bytes;
+	if (d->counts.under_way + held > UNDER_WAY_MAX && d->counts.under_way) {
 		d->full = true;
 		d->counts.busy++;
 		return -EAGAIN;
@@ -230,13 +268,15 @@ int desk_take(void *arg, struct offer *o)
 	if (!p)
 		return -EAGAIN;
 	p->offer = o;
+	p->held = held;
 	int code = pack(d, p, &flights);
 	for (struct flight *f; (f = pop(&flights));) {
 		if (code) {
 			flight_free(f);
 			continue;
 		}
-		d->counts.under_way += f->rows.n;
+		f->held += f->rows.cap;
+		d->counts.under_way += f->held;
 		send_rows(d, f);
 	}
 	if (code) {
@@ -244,6 +284,7 @@ int desk_take(void *arg, struct offer *o)
 		d->full = true;
 		return -EAGAIN;
 	}
+	d->counts.under_way += held;
 	o->sender->events += o->n;
 	o->sender->bytes += o->bytes;
 	o->sender->last = o->now;
@@ -325,6 +366,46 @@ int desk_replay(struct desk *d, const struct link_head *head, struct str body)
 
 /* --- the keeper's word --- */
 
+static int hold_refused(struct desk *d, struct flight *f, uint64_t seq, struct str verdicts)
+{
+	const struct offer *o = f->parcel->offer;
+	const size_t name = strlen(o->sender->name) + 1;
+	struct refused *r = malloc(sizeof(*r) + f->n + name);
+	f->verdicts = malloc(f->n);
+	if (!r || !f->verdicts) {
+		free(r);
+		return -ENOMEM; /* a run that starts anew sees them */
+	}
+	*r = (struct refused){ .rows = f->rows, .seq = seq, .n = f->n, .recording = o->recording };
+	f->rows = (struct buf){ 0 };
+	memcpy(r->bytes, verdicts.p, f->n);
+	memcpy(r->bytes + f->n, o->sender->name, name);
+	memcpy(f->verdicts, verdicts.p, f->n);
+	*d->last_refused = r;
+	d->last_refused = &r->next;
+	return 0;
+}
+
+/* Something is durable, and so is all that stands before it. */
+static int match_refused(struct desk *d)
+{
+	int code = 0;
+	while (d->refused && !code) {
+		const struct refused *r = d->refused;
+		struct str body = buf_str(&r->rows);
+		struct event_row row;
+		for (uint32_t i = 0; i < r->n && !code; i++) {
+			if (!link_take_row(&body, &row))
+				return -EPROTO;
+			if (r->bytes[i] != EVENT_KNOWN && !r->recording)
+				code = match(d, &row, r->seq + i, false, r->bytes + r->n);
+		}
+		say_matched(d, r->seq + r->n);
+		drop_refused(d);
+	}
+	return code;
+}
+
 static int judge(struct desk *d, struct flight *f, uint64_t seq, struct str verdicts)
 {
 	struct offer *o = f->parcel->offer;
@@ -338,12 +419,14 @@ static int judge(struct desk *d, struct flight *f, uint64_t seq, struct str verd
 		d->counts.known += known;
 		o->sender->kept += !known;
 		o->sender->known += known;
+		if (f->verdicts) /* rules have seen it */
+			continue;
 		if (!link_take_row(&body, &row))
 			return -EPROTO;
 		if (!known && !o->recording)
 			code = match(d, &row, seq + i, false, o->sender->name);
 	}
-	if (f->n)
+	if (f->n && !f->verdicts)
 		say_matched(d, seq + f->n);
 	return code;
 }
@@ -352,16 +435,24 @@ int desk_verdicts(struct desk *d, const struct link_head *head, struct str body)
 {
 	struct flight *f = pop(&d->sent);
 	int code = 0;
-	if (!f || head->n != f->n || (!head->code && body.n != f->n))
+	if (!f)
 		return -EPROTO;
-	if (head->code && f->parcel->offer->patient) {
-		push(&d->waiting, f);
-		return 0;
+	if (head->n != f->asked || (body.n != f->asked && !(head->code && !body.n))) {
+		push(&d->sent, f);
+		return -EPROTO;
 	}
-	if (head->code)
+	if (head->code && body.n)
+		code = hold_refused(d, f, head->seq, body);
+	else if (!head->code)
+		code = match_refused(d);
+	if (head->code && f->parcel && f->parcel->offer->patient) {
+		push(&d->waiting, f);
+		return code;
+	}
+	if (head->code && f->parcel)
 		f->parcel->code = head->code;
-	else
-		code = judge(d, f, head->seq, body);
+	else if (!code && f->parcel)
+		code = judge(d, f, head->seq, f->verdicts ? (struct str){ (const char *)f->verdicts, f->n } : body);
 	land(d, f);
 	if (code || !d->full || d->counts.under_way >= UNDER_WAY_MAX / 2)
 		return code;
@@ -372,8 +463,15 @@ int desk_verdicts(struct desk *d, const struct link_head *head, struct str body)
 void desk_retry(struct desk *d)
 {
 	struct queue again = d->waiting;
-	if (!again.first)
+	if (!again.first) {
+		/* asks whether what was refused has become durable: who was told no need not come again */
+		struct flight *f = d->refused && !d->sent.first ? flight_new(NULL, 0) : NULL;
+		if (f) {
+			d->counts.under_way += f->held;
+			send_rows(d, f);
+		}
 		return;
+	}
 	d->waiting = (struct queue){ .last = &d->waiting.first };
 	for (struct flight *f = again.first, *next; f; f = next) {
 		next = f->next;

@@ -15,7 +15,10 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
+
+enum { FILES = 8192 }; /* that may be open */
 
 /* --- the key --- */
 
@@ -365,6 +368,16 @@ static int start(struct front *f, struct err *err)
 	return code ? code : sandbox_init(&f->sandbox, &sandbox, err);
 }
 
+/* Each post holds a connection: more than a shell's limit lets be open. */
+static void raise_limit(void)
+{
+	struct rlimit r;
+	if (!getrlimit(RLIMIT_NOFILE, &r) && r.rlim_cur < FILES) {
+		r.rlim_cur = r.rlim_max < FILES ? r.rlim_max : FILES;
+		setrlimit(RLIMIT_NOFILE, &r);
+	}
+}
+
 static void done(struct front *f)
 {
 	follow_free(f->follow);
@@ -396,6 +409,7 @@ int front_run(const struct front_config *config)
 	struct front *f = calloc(1, sizeof(*f));
 	struct err err = { 0 };
 	prctl(PR_SET_NAME, "khien: front", 0, 0, 0);
+	raise_limit();
 	if (!f)
 		return HUB_DIED;
 	*f = (struct front){

@@ -36,7 +36,7 @@ bool desk_idle(const struct desk *d);
 
 struct desk_counts {
 	uint64_t events, bytes, kept, known, bad, busy;
-	size_t under_way; /* bytes */
+	size_t under_way; /* bytes of memory */
 };
 struct desk_counts desk_counts(const struct desk *d);
 

@@ -42,7 +42,7 @@ static int parse_args(struct args *a, int argc, char **argv)
 		.opts = opts,
 		.n_opts = ARRAY_LEN(opts),
 		.more = "Exit status: 0 made, 2 not.\n\nExample: khien hub token --post web1, and on web1: khien post "
-		        "enrol",
+		        "enrol --name web1 -",
 	};
 	return opt_parse(&spec, argc, argv, &a->words);
 }
@@ -119,7 +119,7 @@ static void explain(const struct invite *i, const char *name)
 		       !str_starts(str_from(i->hubs[k]), STR("[::1]")) &&
 		       !str_starts(str_from(i->hubs[k]), STR("localhost:"));
 	fprintf(stderr,
-	        "It works once, for 15 minutes. On the post: khien post enrol%s%s TOKEN\n"
+	        "It works once, for 15 minutes. On the post, with the token on standard input: khien post enrol%s%s -\n"
 	        "Who reads it meanwhile can enrol in the post's place: khien hub posts shows who did.\n",
 	        name ? " --name " : "", name ? name : "");
 	if (!far)

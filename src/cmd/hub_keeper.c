@@ -93,7 +93,8 @@ static int on_rows(struct keeper *k, const struct link_head *head, struct str bo
 		if (!link_take_row(&body, &k->rows[i]))
 			return -EPROTO;
 	int code = head->n ? k->kind->append(k->events, k->rows, head->n, k->verdicts, &seq, &err) : 0;
-	trouble(k, code, err.text);
+	if (code || !k->unsynced) /* else it shows with the sync */
+		trouble(k, code, err.text);
 	k->unsynced |= !code && head->n;
 	k->next = !code && head->n ? seq + head->n : k->next;
 	put_answer(k, code, seq, head->n);
@@ -129,23 +130,23 @@ static int on_message(struct keeper *k, const struct link_head *head, struct str
 static void settle(struct keeper *k)
 {
 	struct err err = { 0 };
-	int code = k->unsynced ? k->kind->sync(k->events, &err) : 0;
+	/* what couldn't be made durable is tried again when somebody asks */
+	const bool tried = k->unsynced && k->answers.n;
+	int code = tried ? k->kind->sync(k->events, &err) : 0;
 	alerts_commit(&k->alerts);
-	if (code)
+	if (tried)
 		trouble(k, code, err.text);
 	for (size_t at = 0; at < k->answers.n;) {
 		struct link_head head;
 		memcpy(&head, k->answers.p + at, sizeof(head));
 		struct str body = { k->answers.p + at + sizeof(head), head.size };
 		at += sizeof(head) + head.size;
-		if (code && !head.code) {
+		if (code && !head.code) /* with its verdicts: what the rows are, once they are durable */
 			head.code = code;
-			body.n = 0;
-		}
 		link_put(&k->link, &head, body);
 	}
 	k->answers.n = 0;
-	k->unsynced = false;
+	k->unsynced = k->unsynced && (code || !tried);
 }
 
 static int put_token(void *arg, const struct token *t)

@@ -195,7 +195,9 @@ static int enrol(struct hub_posts *p, const struct question *q, const struct sai
 	if (code) {
 		log_say(p->log, LOG_LEVEL_ERROR, "post-not-enrolled", LOG_TEXT("post", name),
 		        LOG_TEXT("why", err->text));
-		return code == -EACCES ? code : err_set(err, -EIO, "the hub could not sign, and the secret is spent: make a new token");
+		return code == -EACCES ? code
+		                       : err_set(err, -EIO,
+		                                 "the hub could not sign, and the secret is spent: make a new token");
 	}
 	log_say(p->log, LOG_LEVEL_INFO, "post-enrolled", LOG_TEXT("post", name), LOG_TEXT("serial", serial));
 	answer_certificate(p, q, f->at[F_NAME], buf_str(&pem), until);
@@ -224,8 +226,8 @@ static int renew(struct hub_posts *p, const struct question *q, const struct sai
 		                 .proof = f->at[F_PROOF] };
 	code = sign(p, &r, &pem, serial, &until, err);
 	if (!code)
-		code = state_post_renewed(p->state, str_from(post.name), str_from(q->ask.serial), str_from(serial), until,
-		                          err);
+		code = state_post_renewed(p->state, str_from(post.name), str_from(q->ask.serial), str_from(serial),
+		                          until, err);
 	if (code)
 		return code;
 	log_say(p->log, LOG_LEVEL_INFO, "post-renewed", LOG_TEXT("post", post.name), LOG_TEXT("serial", serial));

@@ -1,11 +1,15 @@
 /* Posts in the front: which certificates are good, what they ask, and the orders that wait for them. */
 #include "cmd/hub_posts.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { ASKED_MAX = 256, WRONG_MAX = 10, PEERS = 256, WRONG_ALL = 300 };
+enum { ASKED_MAX = 256, WRONG_MAX = 10, PEERS = 1024 };
+enum { ORDERS_AT_ONCE = 64, ORDERS_BYTES = 256 << 10 }; /* in an answer: what a post can hold; it asks for more */
+enum { SENT_AT_ONCE = 1024 };
 static const int64_t MINUTE = 60LL * CLOCK_S;
 
 struct known {
@@ -26,6 +30,12 @@ struct asked {
 	struct api_question *q;
 };
 
+/* Wrong secrets of an address within the minute. Who takes its place in the table makes it forgotten, not somebody shut out. */
+struct peer {
+	uint64_t who;
+	unsigned wrong;
+};
+
 struct posts_front {
 	struct front *f;
 	struct known *known; /* by name */
@@ -39,10 +49,9 @@ struct posts_front {
 	struct asked asked[ASKED_MAX];
 	size_t n_asked;
 	uint64_t number;
-	/* wrong secrets of the minute that began at: of an address (those that share a place are one), and of all */
-	int64_t minute;
-	uint16_t wrong[PEERS];
-	unsigned wrong_all;
+	int64_t minute; /* when it began */
+	struct peer peers[PEERS];
+	unsigned char key[crypto_shorthash_KEYBYTES]; /* so that nobody can choose its place there */
 	int64_t told_at;
 	uint64_t enrolled, renewed, refused, limited;
 };
@@ -53,6 +62,7 @@ int posts_front_new(struct posts_front **ret, struct front *f)
 	if (!p)
 		return -ENOMEM;
 	p->f = f;
+	randombytes_buf(p->key, sizeof(p->key));
 	*ret = p;
 	return 0;
 }
@@ -134,12 +144,24 @@ static struct sender *who(void *arg, struct str name, struct str unit, struct st
 
 /* --- what they ask --- */
 
-static unsigned place_of(const char *peer)
+/* An IPv6 host has a whole /64 to itself. */
+static uint64_t peer_hash(const struct posts_front *p, const char *peer)
 {
-	unsigned h = 2166136261u;
-	for (const char *c = peer; *c; c++)
-		h = (h ^ (unsigned char)*c) * 16777619u;
-	return h % PEERS;
+	unsigned char bytes[16] = { 0 }, hash[crypto_shorthash_BYTES];
+	uint64_t h;
+	size_t n = inet_pton(AF_INET6, peer, bytes) == 1 ? 8 : inet_pton(AF_INET, peer, bytes) == 1 ? 4 : 0;
+	crypto_shorthash(hash, bytes, n, p->key);
+	memcpy(&h, hash, sizeof(h));
+	return h;
+}
+
+static void count_wrong(struct posts_front *p, const struct api_question *q)
+{
+	const uint64_t who = peer_hash(p, q->peer);
+	struct peer *at = &p->peers[who % PEERS];
+	if (at->who != who)
+		*at = (struct peer){ .who = who };
+	at->wrong++;
 }
 
 static bool too_many(struct posts_front *p, const struct api_question *q)
@@ -147,10 +169,11 @@ static bool too_many(struct posts_front *p, const struct api_question *q)
 	const int64_t now = clock_monotonic(p->f->clock);
 	if (now - p->minute >= MINUTE || !p->minute) {
 		p->minute = now;
-		p->wrong_all = 0;
-		memset(p->wrong, 0, sizeof(p->wrong));
+		memset(p->peers, 0, sizeof(p->peers));
 	}
-	return q->what == API_ENROL && (p->wrong[place_of(q->peer)] >= WRONG_MAX || p->wrong_all >= WRONG_ALL);
+	const uint64_t who = peer_hash(p, q->peer);
+	const struct peer *at = &p->peers[who % PEERS];
+	return q->what == API_ENROL && at->who == who && at->wrong >= WRONG_MAX;
 }
 
 static void refuse(struct api_question *q, unsigned status, const char *reason)
@@ -199,10 +222,8 @@ static int hear_reply(struct posts_front *p, const struct link_head *head, struc
 		return -EPROTO;
 	struct api_question *q = p->asked[i].q;
 	p->asked[i] = p->asked[--p->n_asked];
-	if (q->what == API_ENROL && head->code == 403) {
-		p->wrong[place_of(q->peer)]++;
-		p->wrong_all++;
-	}
+	if (q->what == API_ENROL && (head->code == 403 || head->code == 400))
+		count_wrong(p, q);
 	p->refused += head->code >= 400;
 	p->enrolled += q->what == API_ENROL && head->code == 200;
 	p->renewed += q->what == API_RENEW && head->code == 200;
@@ -252,6 +273,15 @@ static int by_turn(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
+/* Of what the keeper was told, it isn't told again. */
+static bool was_sent(const struct posts_front *p, uint64_t turn)
+{
+	const struct waiting key = { .head.turn = turn };
+	const struct waiting *w =
+	        p->n_orders ? bsearch(&key, p->orders, p->n_orders, sizeof(*p->orders), by_turn) : NULL;
+	return w && w->sent;
+}
+
 static int hear_orders(struct posts_front *p, const struct link_head *head, struct str body)
 {
 	struct waiting *fresh = calloc(head->n + 1, sizeof(*fresh));
@@ -266,6 +296,7 @@ static int hear_orders(struct posts_front *p, const struct link_head *head, stru
 		fresh[n].head.post[POST_NAME] = fresh[n].head.id[STATE_ORDER_ID] = '\0';
 		if (text.n - at < fresh[n].head.size)
 			break;
+		fresh[n].sent = was_sent(p, fresh[n].head.turn);
 		fresh[n].json = text.p + at;
 		at += fresh[n].head.size;
 	}
@@ -289,11 +320,14 @@ static size_t orders(void *arg, struct str post, uint64_t after, struct buf *out
 	const struct front *f = arg;
 	struct posts_front *p = f->posts;
 	const int64_t now = clock_wall(f->clock);
+	const size_t from = out ? out->n : 0;
 	size_t n = 0;
-	for (size_t i = 0; i < p->n_orders; i++) {
+	for (size_t i = 0; i < p->n_orders && n < ORDERS_AT_ONCE; i++) {
 		struct waiting *w = &p->orders[i];
 		if (w->head.turn <= after || w->head.expires <= now || !str_eq(str_from(w->head.post), post))
 			continue;
+		if (out && n && out->n - from + w->head.size > ORDERS_BYTES)
+			break; /* its cursor goes on from there */
 		if (out && n)
 			buf_putc(out, ',');
 		if (out)
@@ -324,9 +358,12 @@ struct api_posts posts_front_api(struct front *f)
 void posts_front_tick(struct posts_front *p)
 {
 	struct buf body = { 0 };
-	const struct link_head sent = { .kind = LINK_SENT, .n = p->sent.n / (STATE_ORDER_ID + 1) };
-	if (sent.n)
-		link_put(&p->f->link, &sent, buf_str(&p->sent));
+	for (struct str rest = buf_str(&p->sent); rest.n;) {
+		const struct str some = str_sub(rest, 0, (size_t)SENT_AT_ONCE * (STATE_ORDER_ID + 1));
+		const struct link_head sent = { .kind = LINK_SENT, .n = some.n / (STATE_ORDER_ID + 1) };
+		link_put(&p->f->link, &sent, some);
+		rest = str_sub(rest, some.n, rest.n);
+	}
 	p->sent.n = 0;
 	const int64_t now = clock_monotonic(p->f->clock);
 	const bool all = now - p->told_at >= MINUTE;

@@ -317,13 +317,20 @@ static bool wait_before(struct run *r, int64_t us)
 static int rounds(struct run *r, struct err *err)
 {
 	int64_t wait = r->limits.first_wait;
+	bool first = true;
 	for (;;) {
 		int code = start_round(r, err);
 		if (code)
 			stop_front(r);
 		int how = run_round(r);
-		if (code)
+		if (code && first)
 			return code;
+		first = false;
+		if (code) { /* no memory or no descriptors for now: it ran, and will again */
+			log_say(r->s->log, LOG_LEVEL_ERROR, "not-started", LOG_TEXT("why", err->text));
+			how = HUB_DIED;
+			r->renewing = false;
+		}
 		if (r->stopping || (how == HUB_ENDED && !r->renewing))
 			return how == HUB_ENDED ? 0 : err_set(err, -EIO, "it ended badly: see above");
 		if (how == HUB_HOPELESS)

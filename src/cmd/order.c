@@ -21,7 +21,7 @@ struct args {
 	struct opt_list words;
 	const char *data, *why, *expires, *key, *passphrase;
 	char who[65];
-	bool json, bytes, wait;
+	bool json, bytes, wait, yes;
 };
 
 enum { GIVE = 1, LIST = 2, SHOW = 4, UNDO = 8, APPROVE = 16 };
@@ -108,6 +108,7 @@ static int parse_args(const struct job *job, int argc, char **argv, struct args 
 		{ APPROVE,
 		  { "passphrase", 0, OPT_TEXT, "FILE", "its first line is the passphrase (default: it is asked for)",
 		    &a->passphrase, 0, 0, NULL } },
+		{ APPROVE, { "yes", 'y', OPT_FLAG, NULL, "with --key: sign without asking", &a->yes, 0, 0, NULL } },
 		{ SHOW,
 		  { "bytes", 0, OPT_FLAG, NULL, "what an approver signs: khien order sign", &a->bytes, 0, 0, NULL } },
 		{ LIST | SHOW, { "json", 'j', OPT_FLAG, NULL, "as JSON, one a line", &a->json, 0, 0, NULL } },
@@ -154,6 +155,16 @@ static int read_span(const char *text, int64_t *ret, struct err *err)
 	return err_set(err, -EINVAL, "--expires: '%s' is no span: write 90s, 15m or 4h, less than 24h", text);
 }
 
+static void args_json(struct buf *json, const struct order *o)
+{
+	buf_putc(json, '[');
+	for (size_t i = 0; i < o->n_args; i++) {
+		buf_add(json, i ? STR(",") : STR(""));
+		buf_add_json(json, o->args[i]);
+	}
+	buf_putc(json, ']');
+}
+
 static int add_order(struct state *s, const struct args *a, const struct order *o, const char *undoes,
                      char id[ORDER_ID + 1], struct err *err)
 {
@@ -168,12 +179,7 @@ static int add_order(struct state *s, const struct args *a, const struct order *
 	if (code)
 		return code;
 	order_id_new(id);
-	buf_putc(&json, '[');
-	for (size_t i = 0; i < o->n_args; i++) {
-		buf_add(&json, i ? STR(",") : STR(""));
-		buf_add_json(&json, o->args[i]);
-	}
-	buf_putc(&json, ']');
+	args_json(&json, o);
 	const struct order_row row = { .id = str_from(id),
 		                       .post = o->post,
 		                       .verb = o->verb,
@@ -254,16 +260,33 @@ static int give(struct state *s, const struct args *a, struct err *err)
 struct back {
 	char post[ORDER_NAME + 1];
 	struct order order;
-	struct buf bytes;
+	struct buf bytes, says; /* says: post, verb and arguments as the row has them */
 	int state;
 };
+
+/* With a NUL between: no name has one. */
+static void add_says(struct buf *out, struct str post, struct str verb, struct str args)
+{
+	buf_add(out, post);
+	buf_putc(out, '\0');
+	buf_add(out, verb);
+	buf_putc(out, '\0');
+	buf_add(out, args);
+}
+
+static void back_done(struct back *b)
+{
+	buf_free(&b->bytes);
+	buf_free(&b->says);
+}
 
 static int on_back(void *arg, const struct order_row *o)
 {
 	struct back *b = arg;
 	b->state = o->state;
 	buf_add(&b->bytes, o->bytes);
-	return 0;
+	add_says(&b->says, o->post, o->verb, o->args);
+	return b->bytes.failed || b->says.failed ? -ENOMEM : 0;
 }
 
 static int undo(struct state *s, const struct args *a, struct err *err)
@@ -282,7 +305,7 @@ static int undo(struct state *s, const struct args *a, struct err *err)
 		b.order.verb = str_from(order_verb_info((enum order_verb)order_verb_info(verb)->undo)->name);
 		code = given(s, a, &b.order, id, err);
 	}
-	buf_free(&b.bytes);
+	back_done(&b);
 	return code;
 }
 
@@ -303,13 +326,32 @@ static int read_approval(const char *text, unsigned char public[ORDER_KEY], unsi
 	               : 0;
 }
 
-static int sign_here(const struct args *a, const struct back *b, unsigned char public[ORDER_KEY],
+/* What is signed are the bytes: they must say what the list of orders says, and be seen. */
+static int look_at(const struct args *a, struct back *b, struct err *err)
+{
+	CLEANUP(buf_free) struct buf json = { 0 }, says = { 0 };
+	int code = order_decode(&b->order, buf_str(&b->bytes), err);
+	if (code)
+		return code;
+	args_json(&json, &b->order);
+	add_says(&says, b->order.post, b->order.verb, buf_str(&json));
+	if (json.failed || says.failed || !str_eq(b->order.id, str_from(a->words.at[0])) ||
+	    !str_eq(buf_str(&says), buf_str(&b->says)))
+		return err_set(err, -EBADMSG,
+		               "the bytes of '%s' say something else than the list of orders: not signed",
+		               a->words.at[0]);
+	return a->yes ? 0 : order_agreed(&b->order, err);
+}
+
+static int sign_here(const struct args *a, struct back *b, unsigned char public[ORDER_KEY],
                      unsigned char signature[ORDER_SIGNATURE], struct err *err)
 {
 	unsigned char secret[ORDER_SECRET];
 	if (!a->key)
 		return err_set(err, -EINVAL, "an APPROVAL is wanted, as khien order sign prints it, or --key FILE");
-	int code = order_open_key(a->key, a->passphrase, public, secret, err);
+	int code = look_at(a, b, err);
+	if (!code)
+		code = order_open_key(a->key, a->passphrase, public, secret, err);
 	if (code)
 		return code;
 	code = order_sign(ORDER_BY_APPROVER, secret, buf_str(&b->bytes), signature);
@@ -335,7 +377,7 @@ static int approve(struct state *s, const struct args *a, struct err *err)
 		code = state_order_approved(s, str_from(a->words.at[0]),
 		                            (struct str){ (const char *)public, ORDER_KEY },
 		                            (struct str){ (const char *)signature, ORDER_SIGNATURE }, err);
-	buf_free(&b.bytes);
+	back_done(&b);
 	return code;
 }
 

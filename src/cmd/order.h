@@ -13,6 +13,8 @@ int order_sign_job(int argc, char **argv); /* signs the bytes of an order, where
 
 /* "khien order JOB: WHY"; EXIT_TROUBLE. */
 int order_complain(const char *job, const struct err *err);
+/* Shows on the terminal what it says, and asks; 0: it shall be signed. */
+int order_agreed(const struct order *o, struct err *err);
 /* An approver's secret, by the passphrase: of FILE.passphrase's descriptor, or asked for on the terminal. */
 int order_open_key(const char *path, const char *passphrase_file, unsigned char public[ORDER_KEY],
                    unsigned char secret[ORDER_SECRET], struct err *err);

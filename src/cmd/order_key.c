@@ -289,7 +289,7 @@ static int parse_sign(struct sign_args *a, int argc, char **argv)
 	return opt_parse(&spec, argc, argv, &a->words);
 }
 
-static int agreed(const struct order *o, struct err *err)
+int order_agreed(const struct order *o, struct err *err)
 {
 	CLEANUP(buf_free) struct buf text = { 0 }, safe = { 0 };
 	char answer[8] = "";
@@ -326,7 +326,7 @@ static int run_sign(const struct sign_args *a, struct err *err)
 		               a->words.at[0]);
 	code = order_decode(&o, (struct str){ (const char *)raw, n }, err);
 	if (!code && !a->yes)
-		code = agreed(&o, err);
+		code = order_agreed(&o, err);
 	if (!code)
 		code = order_open_key(a->key, a->passphrase, public, secret, err);
 	if (code)

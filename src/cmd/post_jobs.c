@@ -6,6 +6,8 @@
 #include "cmd/print.h"
 #include "cmd/term.h"
 #include "order/wire.h"
+#include "os/become.h"
+#include "os/sandbox.h"
 #include "post/enrol.h"
 
 #include <errno.h>
@@ -14,6 +16,7 @@
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -40,20 +43,31 @@ static int make(const char *path, struct err *err)
 	return 0;
 }
 
-int post_folder(const char *dir, const char **user, struct err *err)
+int post_folder(const char *dir, struct post_owner *owner, struct err *err)
 {
 	const struct passwd *pw = geteuid() == 0 ? getpwnam("khien-post") : NULL;
-	struct stat st;
-	*user = pw ? "khien-post" : NULL;
+	struct stat st = { 0 };
 	int code = make(dir, err);
 	if (code)
 		return code;
 	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0 || fstat(fd, &st) || (pw && fchown(fd, pw->pw_uid, pw->pw_gid)) || fchmod(fd, 0700))
-		code = err_set(err, -errno, "the folder '%s': %m", dir);
+	if (fd < 0 || fstat(fd, &st))
+		code = -errno;
+	*owner = (struct post_owner){ .other = geteuid() == 0 && st.st_uid, .uid = st.st_uid, .gid = st.st_gid };
+	if (!code && pw && !st.st_uid) {
+		*owner = (struct post_owner){ .other = true, .uid = pw->pw_uid, .gid = pw->pw_gid };
+		code = fchown(fd, owner->uid, owner->gid) ? -errno : 0;
+	}
+	if (!code && fchmod(fd, 0700))
+		code = -errno;
 	if (fd >= 0)
 		close(fd);
-	return code;
+	return code ? err_set(err, code, "the folder '%s': %m", dir) : 0;
+}
+
+int post_become(const struct post_owner *owner, struct err *err)
+{
+	return owner->other ? become_user(owner->uid, owner->gid, err) : 0;
 }
 
 /* Whose folder it is: what is made in it belongs to that user, and nothing there can lead root astray. */
@@ -64,9 +78,8 @@ static int become(const char *dir, struct err *err)
 		return 0;
 	if (lstat(dir, &st))
 		return err_set(err, -errno, "the folder '%s': %m", dir);
-	if (st.st_uid && (setegid(st.st_gid) || seteuid(st.st_uid)))
-		return err_set(err, -errno, "become the owner of '%s': %m", dir);
-	return 0;
+	const struct post_owner owner = { .other = st.st_uid != 0, .uid = st.st_uid, .gid = st.st_gid };
+	return post_become(&owner, err);
 }
 
 struct job {
@@ -81,7 +94,7 @@ struct job {
 static int find_folder(struct job *j, bool makes, struct err *err)
 {
 	CLEANUP(buf_free) struct buf problems = { 0 };
-	const char *user;
+	struct post_owner owner;
 	int code = 0;
 	if (!j->data) {
 		code = config_read(&j->c, j->config, &problems);
@@ -91,7 +104,7 @@ static int find_folder(struct job *j, bool makes, struct err *err)
 		j->data = j->c.post.data;
 	}
 	if (makes)
-		code = post_folder(j->data, &user, err);
+		code = post_folder(j->data, &owner, err);
 	else if (access(j->data, F_OK))
 		code = err_set(err, -ENOENT, "there is no '%s': 'khien post enrol' makes it", j->data);
 	return code ? code : become(j->data, err);
@@ -108,31 +121,45 @@ static int end(struct job *j, const char *name, int code, const struct err *err)
 
 /* --- enrol --- */
 
-/* From standard input, so that it stands in no list of processes. */
-static int read_token(char *to, size_t size, struct err *err)
+/* From standard input, or from the command line, where whoever lists processes sees it no longer than this takes. */
+static int read_token(struct job *j, char *to, struct err *err)
 {
+	char *word = j->words.n ? (char *)(uintptr_t)j->words.at[0] : NULL;
+	const size_t given = word && strcmp(word, "-") != 0 ? strlen(word) : 0;
 	size_t n = 0;
-	for (ssize_t got; n + 1 < size && (got = read(STDIN_FILENO, to + n, size - 1 - n)) > 0;)
+	if (given >= TOKEN_MAX)
+		return err_set(err, -EINVAL, "that is no token");
+	if (given) {
+		memcpy(to, word, given);
+		sodium_memzero(word, given);
+		return 0;
+	}
+	for (ssize_t got; n + 1 < TOKEN_MAX && (got = read(STDIN_FILENO, to + n, TOKEN_MAX - 1 - n)) > 0;)
 		n += (size_t)got;
 	to[n] = '\0';
 	return n ? 0 : err_set(err, -EINVAL, "there is no token on standard input");
 }
 
-static int enrol(struct job *j, struct err *err)
+/* No root, no file but those of the folder, no connection but what the dialer hands over. */
+static int confine(const struct job *j, struct err *err)
 {
-	char host[256] = "", given[TOKEN_MAX];
+	const struct sandbox_config c = { .dir = j->data, .may = SANDBOX_SERVE | SANDBOX_FILES };
+	struct sandbox_report report;
+	struct sandbox *s;
+	int code = sandbox_init(&s, &c, err);
+	if (!code)
+		sandbox_enter(s, &report);
+	return code;
+}
+
+static int exchange(struct job *j, const char *token, struct dialer *d, struct err *err)
+{
 	struct enrolled e;
-	const char *token = j->words.at[0];
-	int code = strcmp(token, "-") == 0 ? read_token(given, sizeof(given), err) : 0;
-	if (strcmp(token, "-") == 0)
-		token = given;
-	if (!j->name && !gethostname(host, sizeof(host) - 1))
-		j->name = host;
+	int code = find_folder(j, true, err);
 	if (!code)
-		code = find_folder(j, true, err);
+		code = confine(j, err);
 	if (!code)
-		code = post_enrol(j->data, str_from(token), j->name, j->again, &clock_system, &e, err);
-	sodium_memzero(given, sizeof(given));
+		code = post_enrol(d, j->data, str_from(token), j->name, j->again, &clock_system, &e, err);
 	if (code)
 		return code;
 	printf("enrolled as '%s' of '%s', at %s; %zu may approve destructive orders\n", j->name, e.unit, e.hub,
@@ -141,6 +168,29 @@ static int enrol(struct job *j, struct err *err)
 		fprintf(stderr, "khien post enrol: this machine's clock is %lld s %s the hub's\n",
 		        (long long)llabs(e.skew / CLOCK_S), e.skew > 0 ? "ahead of" : "behind");
 	return fflush(stdout) ? err_set(err, -errno, "%m") : 0;
+}
+
+static int enrol(struct job *j, struct err *err)
+{
+	char host[256] = "";
+	struct dialer *d = NULL;
+	/* a process that is forked finds nothing there */
+	char *token = mmap(NULL, TOKEN_MAX, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (token == MAP_FAILED || madvise(token, TOKEN_MAX, MADV_WIPEONFORK))
+		return err_set(err, -errno, "memory for the token: %m");
+	const bool on_line = j->words.n && strcmp(j->words.at[0], "-") != 0;
+	if (!j->name && !gethostname(host, sizeof(host) - 1))
+		j->name = host;
+	int code = on_line ? read_token(j, token, err) : 0;
+	if (!code)
+		code = dialer_start(&d, err);
+	if (!code && !on_line)
+		code = read_token(j, token, err);
+	if (!code)
+		code = exchange(j, token, d, err);
+	sodium_memzero(token, TOKEN_MAX);
+	dialer_free(d);
+	return code;
 }
 
 int post_job_enrol(int argc, char **argv)
@@ -154,13 +204,15 @@ int post_job_enrol(int argc, char **argv)
 		{ "config", 'c', OPT_TEXT, "FILE", "khien.yaml", &j.config, 0, 0, NULL },
 		{ "data", 'd', OPT_TEXT, "DIR", DATA_HELP, &j.data, 0, 0, NULL },
 	};
-	static const char *const synopsis[] = { "[OPTION]... TOKEN", NULL };
+	static const char *const synopsis[] = { "[OPTION]... -", "[OPTION]... TOKEN", NULL };
 	const struct opt_spec spec = {
 		.command = "post enrol",
 		.synopsis = synopsis,
 		.what = "Makes this machine a post of the hub that TOKEN is from ('khien hub token --post' there). The "
 		        "key is\n"
-		        "made here and stays here. TOKEN -: it is read from standard input.",
+		        "made here and stays here. With - the token is read from standard input, where no list of "
+		        "processes\n"
+		        "and no shell's history shows it.",
 		.opts = opts,
 		.n_opts = ARRAY_LEN(opts),
 		.more = "Exit status: 0 enrolled, 2 not.",
@@ -168,7 +220,7 @@ int post_job_enrol(int argc, char **argv)
 	int status = opt_parse(&spec, argc, argv, &j.words);
 	if (status >= 0)
 		return status;
-	int code = j.words.n == 1 ? enrol(&j, &err) : err_set(&err, -EINVAL, "one TOKEN is wanted");
+	int code = j.words.n <= 1 ? enrol(&j, &err) : err_set(&err, -EINVAL, "one TOKEN is wanted, or -");
 	return end(&j, "enrol", code, &err);
 }
 
@@ -241,6 +293,26 @@ static int show_status(struct str json, bool runs)
 	return 0;
 }
 
+static int take_nothing(void *arg, size_t path, uint32_t object, struct str value)
+{
+	return 0;
+}
+
+/* As it stands there, once it is JSON: then a control character is escaped in it, or no part of a value. */
+static int show_json(struct str json)
+{
+	CLEANUP(buf_free) struct buf safe = { 0 };
+	struct arena arena = { .max = 1 << 20 };
+	json = str_trim(json);
+	int code = wire_read(json, told, N_S, &arena, take_nothing, NULL, NULL);
+	arena_free(&arena);
+	if (code)
+		return code;
+	term_safe(&safe, json);
+	buf_putc(&safe, '\n');
+	return safe.failed || fwrite(safe.p, 1, safe.n, stdout) != safe.n ? -EIO : 0;
+}
+
 static int status(struct job *j, bool *fine, struct err *err)
 {
 	char path[4200], text[64 << 10];
@@ -258,10 +330,8 @@ static int status(struct job *j, bool *fine, struct err *err)
 		return err_set(err, code, "read '%s': %m", path);
 	const bool runs = time(NULL) - st.st_mtime < STALE_S;
 	*fine = runs && memmem(text, (size_t)n, "\"reached\":true", 14);
-	if (j->json)
-		fwrite(text, 1, (size_t)n, stdout);
-	else
-		code = show_status((struct str){ text, (size_t)n }, runs);
+	const struct str json = { text, (size_t)n };
+	code = j->json ? show_json(json) : show_status(json, runs);
 	return code || fflush(stdout) ? err_set(err, code ? code : -errno, "'%s' can't be read", path) : 0;
 }
 

@@ -15,7 +15,7 @@ struct identity { /* PEM */
 	gnutls_x509_privkey_t private;
 };
 
-static struct identity ca, other_ca, server, renewed, client, stale, stranger, for_servers, weak, strong, odd;
+static struct identity ca, other_ca, server, renewed, client, stale, stranger, for_servers, weak, strong, odd, post;
 static struct got *g;
 static struct listener *l;
 static unsigned short port;
@@ -29,8 +29,8 @@ static void must(int code)
 }
 
 /* use NULL: a CA. Valid from now + begins to now + ends, in seconds. rsa: bits; 0: ECDSA on P-256. */
-static struct identity issue(const char *name, size_t n, const struct identity *by, const char *use, long begins,
-                             long ends, unsigned rsa)
+static struct identity issue_to(const char *unit, const char *name, size_t n, const struct identity *by,
+                                const char *use, long begins, long ends, unsigned rsa)
 {
 	static unsigned char serial[4];
 	struct identity p = { 0 };
@@ -46,6 +46,9 @@ static struct identity issue(const char *name, size_t n, const struct identity *
 	must(gnutls_x509_crt_set_serial(p.crt, serial, sizeof(serial)));
 	must(gnutls_x509_crt_set_key(p.crt, p.private));
 	must(gnutls_x509_crt_set_dn_by_oid(p.crt, GNUTLS_OID_X520_COMMON_NAME, 0, name, (unsigned)n));
+	if (unit)
+		must(gnutls_x509_crt_set_dn_by_oid(p.crt, GNUTLS_OID_X520_ORGANIZATION_NAME, 0, unit,
+		                                   (unsigned)strlen(unit)));
 	must(gnutls_x509_crt_set_activation_time(p.crt, time(NULL) + begins));
 	must(gnutls_x509_crt_set_expiration_time(p.crt, time(NULL) + ends));
 	must(gnutls_x509_crt_set_basic_constraints(p.crt, use == NULL, -1));
@@ -57,6 +60,12 @@ static struct identity issue(const char *name, size_t n, const struct identity *
 	must(gnutls_x509_crt_export2(p.crt, GNUTLS_X509_FMT_PEM, &p.certificate));
 	must(gnutls_x509_privkey_export2(p.private, GNUTLS_X509_FMT_PEM, &p.key));
 	return p;
+}
+
+static struct identity issue(const char *name, size_t n, const struct identity *by, const char *use, long begins,
+                             long ends, unsigned rsa)
+{
+	return issue_to(NULL, name, n, by, use, begins, ends, rsa);
 }
 
 static void discard(struct identity *p)
@@ -87,13 +96,14 @@ static int make_certificates(void **state)
 	weak = issue("web1", 4, &ca, them, -day, day, 1024);
 	strong = issue("web2", 4, &ca, them, -day, day, 2048);
 	odd = issue("a\n\x1b[2Jb (10.0.0.1) \xe1\xbb\x87", 22, &ca, them, -day, day, 0);
+	post = issue_to("a clinic", "web1", 4, &ca, them, -day, day, 0);
 	return 0;
 }
 
 static int discard_certificates(void **state)
 {
 	struct identity *all[] = { &ca,       &other_ca,    &server, &renewed, &client, &stale,
-		                   &stranger, &for_servers, &weak,   &strong,  &odd };
+		                   &stranger, &for_servers, &weak,   &strong,  &odd,    &post };
 	for (size_t i = 0; i < ARRAY_LEN(all); i++)
 		discard(all[i]);
 	return 0;
@@ -268,6 +278,7 @@ static void test_bad(void **state)
 		{ NULL, modern, "ertificate" },       { NULL, tls12, "ertificate" },
 		{ &stale, modern, "expired" },        { &stale, tls12, "expired" },
 		{ &stranger, modern, "NOT trusted" }, { &stranger, tls12, "NOT trusted" },
+		{ &post, modern, "a post's" },        { &post, tls12, "a post's" },
 		{ &for_servers, modern, "purpose" },  { &client, tls11, "" },
 	};
 	const struct listener_tls tls = tls_config(&server);

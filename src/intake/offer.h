@@ -34,7 +34,8 @@ struct offer {
 	int64_t now; /* wall clock when it came */
 	struct offer_item *items;
 	size_t n;
-	size_t bytes; /* of all records: what bounds count */
+	size_t bytes; /* of all records */
+	size_t held;  /* bytes of memory that it holds until it is answered, which bounds count; 0: `bytes` */
 	/* Nobody on the other side could send it again: it waits as long as the store has no room, and code is always 0. */
 	bool patient;
 	struct str file; /* path of the followed file that it is from; else empty */

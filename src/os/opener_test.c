@@ -210,11 +210,55 @@ static void test_work(void **state)
 	close(other);
 }
 
+/* Of a path that somebody else named: no link, neither at its end nor on the way, and nothing but files. */
+static void test_below(void **state)
+{
+	static const char *const parts[] = {
+		"ok/log", "ok/to_secret", "way/secret", "ok/../../secret", "ok", "ok/fifo"
+	};
+	static const int codes[] = { 1, -ELOOP, -ELOOP, -EXDEV, -EINVAL, -EINVAL };
+	char top[] = "/tmp/khien-below-XXXXXX", below[64], path[8][96], from[96], to[96];
+	struct opener_item items[ARRAY_LEN(parts)];
+	struct opener *o;
+	assert_non_null(mkdtemp(top));
+	snprintf(below, sizeof(below), "%s/logs", top);
+	snprintf(from, sizeof(from), "%s/logs/ok", top);
+	assert_int_equal(mkdir(below, 0700), 0);
+	assert_int_equal(mkdir(from, 0700), 0);
+	for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+		snprintf(path[i], sizeof(path[i]), "%s/%s", below, parts[i]);
+		items[i] = (struct opener_item){ .kind = OPENER_FILE, .name = path[i], .below = below };
+	}
+	snprintf(to, sizeof(to), "%s/secret", top);
+	write_file(to, "secret\n");
+	write_file(path[0], "log\n");
+	assert_int_equal(symlink(to, path[1]), 0);
+	snprintf(from, sizeof(from), "%s/way", below);
+	assert_int_equal(symlink(top, from), 0);
+	assert_int_equal(mkfifo(path[5], 0600), 0);
+	assert_int_equal(opener_start(&o, items, ARRAY_LEN(items), NULL), 0);
+	for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+		struct opener_file have = { 0 };
+		struct err err = { 0 };
+		int fd = -1;
+		assert_int_equal(opener_open(o, i, &have, &fd, &err), codes[i]);
+		if (fd >= 0)
+			close(fd);
+	}
+	opener_free(o);
+	const char *const gone[] = { path[0], path[1], path[5], from, to };
+	for (size_t i = 0; i < ARRAY_LEN(gone); i++)
+		assert_int_equal(unlink(gone[i]), 0);
+	assert_int_equal(rmdir(path[4]), 0);
+	assert_int_equal(rmdir(below), 0);
+	assert_int_equal(rmdir(top), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_files),     cmocka_unit_test(test_sockets), cmocka_unit_test(test_program),
-		cmocka_unit_test(test_addresses), cmocka_unit_test(test_work),
+		cmocka_unit_test(test_files),   cmocka_unit_test(test_below),     cmocka_unit_test(test_sockets),
+		cmocka_unit_test(test_program), cmocka_unit_test(test_addresses), cmocka_unit_test(test_work),
 	};
 	if (!mkdtemp(dir))
 		return 1;

@@ -168,7 +168,11 @@ static int open_queue(struct spool *s, unsigned class, struct err *err)
 		/* what stands in the next segment too was written anew there */
 		if (i + 1 < q->n && q->segments[i].next > q->segments[i + 1].number)
 			q->segments[i].next = q->segments[i + 1].number;
+		/* the cursor may have been written long before the last record */
+		if (q->segments[i].sure_age > s->age)
+			s->age = q->segments[i].sure_age;
 	}
+	q->turn = q->n && q->segments[q->n - 1].unread;
 	*next = *next < first ? first : *next;
 	*next = *next ? *next : 1;
 	q->next = q->n && q->segments[q->n - 1].next > *next ? q->segments[q->n - 1].next : *next;
@@ -254,13 +258,17 @@ static void count_lost(struct spool *s, unsigned class)
 	struct spool_lost *lost = &s->cursor.lost;
 	struct spool_frame f;
 	uint32_t at = FRAMES_AT;
-	bool damaged = false;
-	while (spool_segment_frame(g, &at, &f, NULL, &damaged) > 0) {
+	unsigned damage = 0;
+	while (spool_segment_frame(g, &at, &f, NULL, &damage) > 0) {
 		at += sizeof(f) + spool_pad(f.size);
 		if (f.number < s->cursor.next[class] || f.number >= g->next)
 			continue;
 		lost->events += f.events;
 		lost->bytes += f.size;
+		if (f.number < q->read) {
+			s->flying_events += f.events;
+			s->flying_bytes += f.size;
+		}
 		lost->from = !lost->from || f.time < lost->from ? f.time : lost->from;
 		lost->until = f.time > lost->until ? f.time : lost->until;
 	}
@@ -271,6 +279,7 @@ static int let_go(struct spool *s, unsigned class, struct err *err)
 	struct spool_queue *q = &s->queue[class];
 	const uint64_t next = q->segments[0].next;
 	const struct spool_cursor was = s->cursor;
+	const uint64_t events = s->flying_events, bytes = s->flying_bytes;
 	count_lost(s, class);
 	s->cursor.first[class] = next;
 	if (s->cursor.next[class] < next)
@@ -278,6 +287,8 @@ static int let_go(struct spool *s, unsigned class, struct err *err)
 	int code = write_cursor(s, err);
 	if (code) {
 		s->cursor = was;
+		s->flying_events = events;
+		s->flying_bytes = bytes;
 		return code;
 	}
 	if (q->read < next)
@@ -324,7 +335,10 @@ int spool_forget(struct spool *s, struct err *err)
 
 struct spool_lost spool_lost(const struct spool *s)
 {
-	return s->cursor.lost;
+	struct spool_lost lost = s->cursor.lost;
+	lost.events -= s->flying_events;
+	lost.bytes -= s->flying_bytes;
+	return lost;
 }
 
 struct spool_lost spool_lost_told(const struct spool *s)
@@ -478,15 +492,18 @@ static int next_of(struct spool *s, unsigned class, struct buf *to, struct spool
 	struct spool_frame f;
 	while ((g = segment_of(q))) {
 		const size_t from = to->n;
-		bool damaged = false;
+		unsigned damage = 0;
 		if (q->at_segment != g->number) {
 			q->at_segment = g->number;
 			q->at = FRAMES_AT;
 		}
-		int code = spool_segment_frame(g, &q->at, &f, to, &damaged);
+		const uint32_t at = q->at;
+		int code = spool_segment_frame(g, &q->at, &f, to, &damage);
 		if (code < 0)
 			return code;
-		if (damaged) {
+		/* once: not at each retry, nor where all that is missing was acknowledged before */
+		if (damage && at >= g->counted && (!code || f.number > q->read)) {
+			g->counted = code ? q->at : g->end;
 			s->cursor.lost.damaged++;
 			s->cursor_dirty = true;
 			spool_note(s, "a record of the spool is damaged", "it is passed over");
@@ -529,6 +546,12 @@ int spool_ack(struct spool *s, struct err *err)
 			s->cursor.next[i] = s->queue[i].read;
 	s->acked += s->given;
 	s->given = 0;
+	/* What was let go on its way was not lost. */
+	s->cursor.lost.events -= s->flying_events;
+	s->cursor.lost.bytes -= s->flying_bytes;
+	if (s->flying_events && s->cursor.lost.events == s->cursor.told.events)
+		s->cursor.lost.from = s->cursor.lost.until = 0;
+	s->flying_events = s->flying_bytes = 0;
 	int code = write_cursor(s, err);
 	for (unsigned i = 0; i < SPOOL_CLASSES && !code; i++)
 		drop_done(s, i);
@@ -538,6 +561,7 @@ int spool_ack(struct spool *s, struct err *err)
 void spool_rewind(struct spool *s)
 {
 	s->given = 0;
+	s->flying_events = s->flying_bytes = 0;
 	for (unsigned i = 0; i < SPOOL_CLASSES; i++) {
 		s->queue[i].read = s->cursor.next[i];
 		s->queue[i].at_segment = 0;

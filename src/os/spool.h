@@ -78,6 +78,7 @@ struct spool_lost {
 	uint64_t events, bytes, damaged;
 	int64_t from, until; /* wall clock: of the oldest and newest since the last spool_told(); 0: none */
 };
+/* What was given out before it was let go counts when it comes to spool_rewind(), not to spool_ack(). */
 struct spool_lost spool_lost(const struct spool *s);
 /* What of it was told before; and that this was, durable with the next ack or sync. */
 struct spool_lost spool_lost_told(const struct spool *s);

@@ -52,7 +52,10 @@ struct spool_segment {
 	uint64_t next;         /* number behind its last record */
 	uint64_t events;
 	int64_t from, until, age; /* wall clock of its first and last record; age of the last */
+	int64_t sure_age;         /* of the last frame whose sum was checked */
 	uint32_t end;
+	uint32_t counted; /* up to here damage was counted */
+	bool unread;      /* the disk didn't give all of it: nothing is cut off or written behind it */
 	int fd;
 };
 
@@ -81,6 +84,8 @@ struct spool {
 	int64_t age;    /* the spool's own time then */
 	uint32_t segment_max;
 	uint64_t bytes, put, acked, syncs, given;
+	/* Of what is counted as lost, what was given out before it went: it may be acknowledged still. */
+	uint64_t flying_events, flying_bytes;
 };
 
 static inline uint32_t spool_pad(uint32_t n)
@@ -110,12 +115,17 @@ int spool_segment_new(struct spool *s, unsigned class, uint64_t number, struct e
 /* Opens and reads one. -EBADMSG: it is none. whole: every sum is checked, and what is cut off at its end is dropped. */
 int spool_segment_open(struct spool *s, unsigned class, const char *name, struct spool_segment *ret, struct err *err);
 int spool_segment_scan(struct spool *s, struct spool_segment *g, bool whole, struct err *err);
+enum spool_damage {
+	SPOOL_DAMAGED = 1,    /* something stood there that is no frame */
+	SPOOL_UNREADABLE = 2, /* or the disk didn't give it */
+};
+
 /*
  * The frame at *at, or the next whole one behind: 1 with *at its place and, to not NULL, its bytes; 0: there is none.
- * *damaged: something stood there that is none.
+ * *damage: enum spool_damage, what was passed over is added.
  */
 int spool_segment_frame(const struct spool_segment *g, uint32_t *at, struct spool_frame *f, struct buf *to,
-                        bool *damaged);
+                        unsigned *damage);
 /* The oldest of a class goes. */
 void spool_segment_drop(struct spool *s, unsigned class);
 

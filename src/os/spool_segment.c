@@ -13,7 +13,7 @@
 #include <xxhash.h>
 
 static const char MAGIC[16] = "khien spool 1\n";
-enum { ORDER = 0x01020304, WINDOW = 64 << 10 };
+enum { ORDER = 0x01020304, PAGE = 4096 };
 
 void spool_name(char name[SPOOL_NAME], unsigned class, uint64_t number)
 {
@@ -55,6 +55,18 @@ static int write_head(const struct spool *s, int fd, const struct spool_head *h)
 	return fdatasync(fd) || fsync(s->dir_fd) ? -errno : 0;
 }
 
+/* A try before left this one, and nothing in it was ever synced. Its file is about to be made anew under its name. */
+static void forget_empty(struct spool *s, struct spool_queue *q, uint64_t number)
+{
+	if (!q->n || q->segments[q->n - 1].number != number)
+		return;
+	const struct spool_segment *g = &q->segments[--q->n];
+	close(g->fd);
+	s->bytes -= g->end;
+	if (q->at_segment == number)
+		q->at_segment = 0;
+}
+
 int spool_segment_new(struct spool *s, unsigned class, uint64_t number, struct err *err)
 {
 	struct spool_queue *q = &s->queue[class];
@@ -65,7 +77,7 @@ int spool_segment_new(struct spool *s, unsigned class, uint64_t number, struct e
 		return err_set(err, -ENOMEM, "a segment of the spool: %m");
 	h.sum = head_sum(&h);
 	spool_name(name, class, number);
-	/* one of that name is what a try before left behind: nothing in it was ever synced */
+	forget_empty(s, q, number);
 	int fd = openat(s->dir_fd, name, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
 	int code = fd < 0 ? -errno : write_head(s, fd, &h);
 	if (code) {
@@ -115,35 +127,42 @@ static bool is_frame(const struct spool_segment *g, const struct spool_frame *f,
 	       (uint64_t)at + sizeof(*f) + spool_pad(f->size) <= g->end;
 }
 
-/* Where a frame may begin from `at` on; g->end: nowhere. */
-static uint32_t search(const struct spool_segment *g, uint32_t at)
+/* Where a frame may begin from *at on; g->end: nowhere. Page by page: one that the disk doesn't give costs no other. */
+static int search(const struct spool_segment *g, uint32_t *at, unsigned *damage)
 {
 	const uint32_t magic = spool_magic(g->seed);
-	char *window = malloc(WINDOW);
-	for (ssize_t n = 0; window && at < g->end; at += (uint32_t)n) {
-		n = pread(g->fd, window, WINDOW, at) & ~(ssize_t)7;
-		if (n <= 0)
-			break;
-		for (ssize_t i = 0; i < n; i += 8)
-			if (memcmp(window + i, &magic, sizeof(magic)) == 0) {
-				free(window);
-				return at + (uint32_t)i;
+	char page[PAGE];
+	while (*at < g->end) {
+		const uint32_t behind = (*at | (PAGE - 1)) + 1;
+		ssize_t n = pread(g->fd, page, behind - *at, *at);
+		if (n < 0 && errno != EIO)
+			return -errno;
+		*damage |= n < 0 ? SPOOL_UNREADABLE : 0;
+		for (ssize_t i = 0; i + 8 <= n; i += 8)
+			if (memcmp(page + i, &magic, sizeof(magic)) == 0) {
+				*at += (uint32_t)i;
+				return 0;
 			}
+		*at = behind;
 	}
-	free(window);
-	return g->end;
+	*at = g->end;
+	return 0;
 }
 
 /* Its bytes, if they are as they were written. */
-static int take(const struct spool_segment *g, uint32_t at, const struct spool_frame *f, struct buf *to)
+static int take(const struct spool_segment *g, uint32_t at, const struct spool_frame *f, struct buf *to,
+                unsigned *damage)
 {
 	char *p = buf_room(to, f->size + 1);
 	if (!p)
 		return -ENOMEM;
 	for (uint32_t done = 0; done < f->size;) {
 		ssize_t n = pread(g->fd, p + done, f->size - done, (off_t)at + (off_t)sizeof(*f) + done);
+		if (n < 0 && errno != EIO)
+			return -errno;
+		*damage |= n < 0 ? SPOOL_UNREADABLE : 0;
 		if (n <= 0)
-			return n < 0 && errno != EIO ? -errno : 0;
+			return 0;
 		done += (uint32_t)n;
 	}
 	if (spool_sum(f, (struct str){ p, f->size }, g->seed, at) != f->sum)
@@ -153,23 +172,29 @@ static int take(const struct spool_segment *g, uint32_t at, const struct spool_f
 }
 
 int spool_segment_frame(const struct spool_segment *g, uint32_t *at, struct spool_frame *f, struct buf *to,
-                        bool *damaged)
+                        unsigned *damage)
 {
 	struct buf own = { .max = FRAME_MAX };
 	uint32_t from = *at;
 	int code = 0;
 	while (!code && from + sizeof(*f) <= g->end) {
 		ssize_t n = pread(g->fd, f, sizeof(*f), from);
+		if (n < 0 && errno != EIO) {
+			code = -errno;
+			break;
+		}
+		*damage |= n < 0 ? SPOOL_UNREADABLE : 0;
 		if (n == (ssize_t)sizeof(*f) && is_frame(g, f, from)) {
 			/* what was found by searching has to prove that it is one */
-			struct buf *bytes = to ? to : *damaged ? &own : NULL;
+			struct buf *bytes = to ? to : *damage ? &own : NULL;
 			own.n = 0;
-			code = bytes ? take(g, from, f, bytes) : 1;
+			code = bytes ? take(g, from, f, bytes, damage) : 1;
 			if (code)
 				break;
 		}
-		*damaged = true;
-		from = search(g, from + 8);
+		*damage |= SPOOL_DAMAGED;
+		from += 8;
+		code = search(g, &from, damage);
 	}
 	buf_free(&own);
 	if (code > 0)
@@ -180,11 +205,13 @@ int spool_segment_frame(const struct spool_segment *g, uint32_t *at, struct spoo
 int spool_segment_scan(struct spool *s, struct spool_segment *g, bool whole, struct err *err)
 {
 	struct buf bytes = { .max = FRAME_MAX };
-	struct spool_frame f;
-	uint32_t at = FRAMES_AT, end = FRAMES_AT;
-	bool damaged = false;
+	struct spool_frame f, last = { 0 };
+	uint32_t at = FRAMES_AT, end = FRAMES_AT, last_at = 0;
+	unsigned damage = 0;
 	int code;
-	while ((code = spool_segment_frame(g, &at, &f, whole ? &bytes : NULL, &damaged)) > 0) {
+	while ((code = spool_segment_frame(g, &at, &f, whole ? &bytes : NULL, &damage)) > 0) {
+		last = f;
+		last_at = at;
 		at += sizeof(f) + spool_pad(f.size);
 		end = at;
 		bytes.n = 0;
@@ -196,10 +223,15 @@ int spool_segment_scan(struct spool *s, struct spool_segment *g, bool whole, str
 		g->until = f.time;
 		g->age = f.age;
 	}
+	if (!code && last_at && take(g, last_at, &last, &bytes, &damage) > 0)
+		g->sure_age = last.age;
 	buf_free(&bytes);
 	if (code < 0)
 		return err_set(err, code, "read a segment of '%s': %m", s->dir);
-	if (whole && end < g->end) {
+	g->unread = damage & SPOOL_UNREADABLE;
+	if (g->unread) /* so many more records may be there: their numbers are not given again */
+		g->next += (g->end - end) / sizeof(f) + 1;
+	if (whole && !g->unread && end < g->end) {
 		g->end = end;
 		if (ftruncate(g->fd, end)) /* then it is written over */
 			spool_note(s, "what was cut off stays", strerror(errno));

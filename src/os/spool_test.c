@@ -16,12 +16,15 @@
 #include <cmocka.h>
 
 /* The system's calls, made to fail when a test says so. */
-static int fail_syncs, fail_writes, fail_with = ENOSPC;
+static int fail_syncs, pass_syncs, fail_writes, fail_with = ENOSPC;
 static long write_short = -1; /* a write that fails has written so much */
 
 int fdatasync(int fd)
 {
-	if (fail_syncs && fail_syncs--) {
+	if (fail_syncs && pass_syncs) {
+		pass_syncs--;
+	} else if (fail_syncs) {
+		fail_syncs--;
 		errno = EIO;
 		return -1;
 	}
@@ -42,6 +45,20 @@ ssize_t pwrite(int fd, const void *p, size_t n, off_t at)
 	}
 	return syscall(SYS_pwrite64, fd, p, n, at);
 }
+
+#if !defined(__USE_FORTIFY_LEVEL) || !__USE_FORTIFY_LEVEL /* there pread() is the header's own */
+#define CAN_FAIL_READS
+static off_t bad_page; /* reads that touch it fail; 0: none */
+
+ssize_t pread(int fd, void *p, size_t n, off_t at)
+{
+	if (bad_page && at < bad_page + 4096 && at + (off_t)n > bad_page) {
+		errno = EIO;
+		return -1;
+	}
+	return syscall(SYS_pread64, fd, p, n, at);
+}
+#endif
 
 static char dir[64];
 static struct clock test_clock;
@@ -277,7 +294,42 @@ static void damaged(void **state)
 	expect_none();
 	assert_int_equal(spool_lost(s).damaged, 1);
 	assert_int_equal(notes, 1);
+	/* it is counted once, not at each retry, nor when it was passed and acknowledged */
+	spool_rewind(s);
+	for (unsigned i = 0; i < 15; i++)
+		if (i != 10 && i != 11)
+			expect(0, i);
+	assert_int_equal(spool_ack(s, NULL), 0);
+	again();
+	expect(0, 15);
+	assert_int_equal(spool_lost(s).damaged, 1);
 }
+
+#ifdef CAN_FAIL_READS
+/* A page that the disk doesn't give costs the records on it, also when it is the last. */
+static void unreadable(void **state)
+{
+	for (unsigned i = 0; i < 40; i++)
+		assert_int_equal(put(0, i, 500), 0);
+	assert_int_equal(spool_sync(s, NULL), 0);
+	bad_page = 4096;
+	again();
+	for (unsigned i = 0; i < 40; i++)
+		if (i < 7 || i > 14)
+			expect(0, i);
+	expect_none();
+	bad_page = 20480;
+	again();
+	assert_int_equal(put(0, 50, 500), 0);
+	assert_int_equal(spool_sync(s, NULL), 0);
+	bad_page = 0;
+	again();
+	for (unsigned i = 0; i < 40; i++)
+		expect(0, i);
+	expect(0, 50);
+	expect_none();
+}
+#endif
 
 static void full(void **state)
 {
@@ -316,6 +368,45 @@ static void failed_sync(void **state)
 		expect_none();
 		again();
 	}
+}
+
+/* Also when the segment was only just made: what a later sync says is there stays, when others of its queue go. */
+static void failed_first_sync(void **state)
+{
+	assert_int_equal(put(0, 0, 1000), 0);
+	pass_syncs = 1; /* of the segment's head */
+	fail_syncs = 1;
+	assert_int_equal(spool_sync(s, NULL), -EIO);
+	assert_int_equal(put(0, 1, 1000), 0);
+	assert_int_equal(spool_sync(s, NULL), 0);
+	assert_int_equal(s->queue[0].n, 1);
+	expect(0, 0);
+	assert_int_equal(spool_ack(s, NULL), 0);
+	again();
+	expect(0, 1);
+	expect_none();
+}
+
+/* What is let go while it is on its way is lost only if nobody acknowledges it. */
+static void in_flight(void **state)
+{
+	for (int acked = 0; acked < 2; acked++) {
+		const uint64_t before = spool_lost(s).events;
+		for (unsigned i = 0; i < 3; i++)
+			assert_int_equal(put(0, i, 100), 0);
+		assert_int_equal(spool_sync(s, NULL), 0);
+		expect(0, 0);
+		expect(0, 1);
+		assert_int_equal(spool_forget(s, NULL), 0);
+		assert_int_equal(spool_lost(s).events, before + 10);
+		if (acked)
+			assert_int_equal(spool_ack(s, NULL), 0);
+		else
+			spool_rewind(s);
+		assert_int_equal(spool_lost(s).events, before + (acked ? 10 : 30));
+	}
+	again();
+	assert_int_equal(spool_lost(s).events, 40);
 }
 
 /* An acknowledgement that can't be written holds until a restart. */
@@ -399,6 +490,18 @@ static void aged(void **state)
 	assert_int_equal(spool_lost(s).events, 20);
 }
 
+/* A restart doesn't take age back to when the cursor was written. */
+static void aged_again(void **state)
+{
+	for (unsigned i = 0; i < 3; i++) {
+		assert_int_equal(put(0, i, 100), 0);
+		assert_int_equal(spool_sync(s, NULL), 0);
+		clock_advance(&test_clock, 1800LL * CLOCK_S);
+		again();
+	}
+	assert_true(spool_age(s) >= 3600LL * CLOCK_S);
+}
+
 /* Either slot of the cursor may be damaged. With both gone all comes again, and nothing is lost. */
 static void damaged_cursor(void **state)
 {
@@ -455,9 +558,15 @@ int main(void)
 		CASE(damaged),
 		CASE(full),
 		CASE(failed_sync),
+		CASE(failed_first_sync),
+		CASE(in_flight),
 		CASE(failed_ack),
+#ifdef CAN_FAIL_READS
+		CASE(unreadable),
+#endif
 		CASE(bounded),
 		CASE(aged),
+		CASE(aged_again),
 		CASE(damaged_cursor),
 		CASE(one_user),
 		CASE(too_much),

@@ -88,6 +88,13 @@ int pki_order_init(const char *dir, unsigned char public[ORDER_KEY], struct err 
 
 /* --- approvers --- */
 
+/* Of two that change the list at once, none undoes what the other did. */
+static int lock_list(const char *dir, int *fd, struct err *err)
+{
+	*fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return *fd < 0 || flock(*fd, LOCK_EX) ? err_set(err, -errno, "lock folder '%s': %m", dir) : 0;
+}
+
 static int read_line(const char *dir, struct str line, unsigned number, unsigned char public[ORDER_KEY],
                      struct str *name, struct err *err)
 {
@@ -159,7 +166,10 @@ int pki_approver_add(const char *dir, const unsigned char public[ORDER_KEY], str
 	if (!pki_is_title(name))
 		return err_set(err, -EINVAL, "an approver's name has 1 to %d bytes of UTF-8, all visible",
 		               PKI_TITLE_MAX);
-	int code = pki_approvers(dir, add_line, &l, err);
+	CLEANUP(close_fd) int lock = -1;
+	int code = lock_list(dir, &lock, err);
+	if (!code)
+		code = pki_approvers(dir, add_line, &l, err);
 	if (!code && l.found)
 		code = err_set(err, -EEXIST, "that key, or one of that name, is there already");
 	if (!code && l.n >= ORDER_KEYS_MAX)
@@ -176,7 +186,10 @@ int pki_approver_add(const char *dir, const unsigned char public[ORDER_KEY], str
 int pki_approver_remove(const char *dir, struct str which, struct err *err)
 {
 	struct list l = { .without = which };
-	int code = pki_approvers(dir, add_line, &l, err);
+	CLEANUP(close_fd) int lock = -1;
+	int code = lock_list(dir, &lock, err);
+	if (!code)
+		code = pki_approvers(dir, add_line, &l, err);
 	if (!code && !l.found)
 		code = err_set(err, -ENOENT, "there is no approver '" STR_FMT "'",
 		               STR_ARG(str_sub(which, 0, PKI_TITLE_MAX)));

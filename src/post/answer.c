@@ -116,7 +116,7 @@ static int parse_head(struct answer *a)
 	if (a->status < 200) { /* "go on"; the answer comes behind it */
 		a->part = ANSWER_IN_HEAD;
 		a->status = 0;
-		return 0;
+		return ++a->interim > ANSWER_INTERIM ? -EBADMSG : 0;
 	}
 	a->keeps = h.keep && !h.close;
 	a->left = h.length;
@@ -155,7 +155,10 @@ static int chunk_line(struct answer *a)
 	struct str left = buf_str(&a->line), line = take_line(&left);
 	uint64_t n = 0;
 	size_t i = 0;
-	if (!line.n && a->body.n) { /* the end of the chunk before */
+	if (a->after_chunk != !line.n)
+		return -EBADMSG;
+	if (a->after_chunk) {
+		a->after_chunk = false;
 		a->line.n = 0;
 		return 0;
 	}
@@ -172,6 +175,7 @@ static int chunk_line(struct answer *a)
 		return -EBADMSG;
 	a->line.n = 0;
 	a->left = n;
+	a->lines = n ? a->lines : 0;
 	a->part = n ? ANSWER_IN_CHUNK : ANSWER_IN_TRAILER;
 	return 0;
 }
@@ -185,6 +189,7 @@ static long body(struct answer *a, struct str bytes)
 	if (a->body.failed)
 		return -ENOMEM;
 	a->left -= a->until_close ? 0 : n;
+	a->after_chunk = !a->left && a->part == ANSWER_IN_CHUNK;
 	if (!a->left && !a->until_close)
 		a->part = a->part == ANSWER_IN_CHUNK ? ANSWER_IN_CHUNK_LINE : ANSWER_WHOLE;
 	return (long)n;
@@ -196,6 +201,9 @@ static long lines(struct answer *a, struct str bytes)
 	int code = 0;
 	/* the trailer's end is an empty line, which may be its first */
 	long n = gather(a, bytes, a->part == ANSWER_IN_HEAD, &whole);
+	a->lines += n > 0 && a->part != ANSWER_IN_HEAD ? (size_t)n : 0;
+	if (n > 0 && a->lines > (a->part == ANSWER_IN_TRAILER ? (size_t)ANSWER_HEAD : ANSWER_BODY))
+		return -E2BIG;
 	if (n < 0 || !whole)
 		return n;
 	if (a->part == ANSWER_IN_HEAD)

@@ -8,8 +8,10 @@
 #include "base/buf.h"
 
 enum {
-	ANSWER_HEAD = 16 << 10, /* bytes, at most: status line and header; also of a chunk's line, and the trailer */
-	ANSWER_BODY = 1 << 20,
+	ANSWER_HEAD =
+	        16 << 10, /* bytes, at most: status line and header; also of a chunk's line, and of the whole trailer */
+	ANSWER_BODY = 1 << 20, /* also of all chunks' lines */
+	ANSWER_INTERIM = 8,    /* heads that say "go on" */
 };
 
 enum answer_part {
@@ -32,6 +34,9 @@ struct answer {
 	struct buf line; /* of the head, chunk line or trailer, as far as it came */
 	uint64_t left;
 	bool until_close;
+	bool after_chunk; /* its CRLF is to come */
+	unsigned interim; /* heads before that of the answer */
+	size_t lines;     /* bytes of chunk lines, or of the trailer */
 };
 
 void answer_done(struct answer *a);

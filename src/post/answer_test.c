@@ -73,11 +73,38 @@ static void refused(void **state)
 		{ "HTTP/1.1 200 OK\r\nContent-Length: 1048577\r\n\r\n", -E2BIG },
 		{ "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nab", -EPIPE },
 		{ "HTTP/1.1 200 OK\r\nContent-", -EPIPE },
+		{ "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n\r\n", -EBADMSG },
+		{ "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n\r\n0\r\n\r\n", -EBADMSG },
 		{ "", -EPIPE },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct answer a;
 		assert_int_equal(read_cut(&a, cases[i].text, 5), cases[i].code);
+		answer_done(&a);
+	}
+}
+
+/* Nobody can go on for ever. */
+static void endless(void **state)
+{
+	static const struct {
+		const char *begins, *goes_on;
+		int code;
+		size_t most;
+	} cases[] = {
+		{ "", "HTTP/1.1 100 go on\r\n\r\n", -EBADMSG, 9 },
+		{ "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", "X: y\r\n", -E2BIG, 3000 },
+		{ "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "1;long=yyyyyyyyyyy\r\na\r\n", -E2BIG,
+		  60000 },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct answer a = { 0 };
+		long n = answer_feed(&a, str_from(cases[i].begins));
+		size_t times = 0;
+		for (; n >= 0 && times <= cases[i].most; times++)
+			n = answer_feed(&a, str_from(cases[i].goes_on));
+		assert_int_equal(n, cases[i].code);
+		assert_true(times <= cases[i].most);
 		answer_done(&a);
 	}
 }
@@ -103,6 +130,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(whole),
 		cmocka_unit_test(refused),
+		cmocka_unit_test(endless),
 		cmocka_unit_test(one_behind_the_other),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+enum { WHOLE = 10 /* times as long as nothing may move: a whole request, however it trickles */ };
+
 struct client {
 	struct client_config c;
 	struct http *http; /* NULL: no connection */
@@ -14,7 +16,7 @@ struct client {
 	/* the request under way */
 	bool asked, again;
 	struct http_request request;
-	int64_t wait, moved_at; /* monotonic */
+	int64_t wait, moved_at, asked_at; /* monotonic */
 	uint64_t moved;
 	client_done *done;
 	void *arg;
@@ -104,7 +106,7 @@ static void go_on(struct client *c)
 		return;
 	}
 	loop_writable(c->c.loop, http_fd(c->http), false);
-	if (code && c->used && !c->again) {
+	if (code && c->used && !c->again && !c->request.once) {
 		/* kept too long: it may be that nobody read this */
 		c->again = true;
 		dial(c);
@@ -182,8 +184,8 @@ int client_ask(struct client *c, unsigned hub, const struct http_request *r, int
 	c->arg = arg;
 	c->asked = true;
 	c->again = false;
-	c->moved_at = clock_monotonic(c->c.clock);
-	if (c->http && c->hub == hub && !c->stale && !begin(c)) {
+	c->asked_at = c->moved_at = clock_monotonic(c->c.clock);
+	if (c->http && c->hub == hub && !c->stale && !r->once && !begin(c)) {
 		/* nothing is called from within: the loop says at once that it can be written to */
 		loop_writable(c->c.loop, http_fd(c->http), true);
 		return 0;
@@ -200,8 +202,13 @@ int client_ask(struct client *c, unsigned hub, const struct http_request *r, int
 void client_tick(struct client *c)
 {
 	struct err err;
-	if (!c->asked || clock_monotonic(c->c.clock) - c->moved_at < c->wait)
+	const int64_t now = clock_monotonic(c->c.clock);
+	const bool stuck = now - c->moved_at >= c->wait;
+	if (!c->asked || (!stuck && now - c->asked_at < c->wait * WHOLE))
 		return;
-	err_set(&err, -ETIMEDOUT, "nothing came for %lld s", (long long)(c->wait / CLOCK_S));
+	if (stuck)
+		err_set(&err, -ETIMEDOUT, "nothing came for %lld s", (long long)(c->wait / CLOCK_S));
+	else
+		err_set(&err, -ETIMEDOUT, "it took longer than %lld s", (long long)(c->wait * WHOLE / CLOCK_S));
 	fail(c, &err);
 }

@@ -27,7 +27,8 @@ typedef void client_done(void *arg, int code, const struct answer *a, const stru
 int client_new(struct client **ret, const struct client_config *config, struct err *err);
 void client_free(struct client *c);
 /*
- * r and what it points to are borrowed until done. wait: how long (µs) nothing may move before it has failed. 0, and
+ * r and what it points to are borrowed until done. wait: how long (µs) nothing may move before it has failed; ten
+ * times that is all it may take. 0, and
  * done is called later; -EBUSY: one is under way.
  */
 int client_ask(struct client *c, unsigned hub, const struct http_request *r, int64_t wait, client_done *done,

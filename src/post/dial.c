@@ -200,7 +200,8 @@ int dialer_hubs(struct dialer *d, const char *const *hubs, size_t n, struct err 
 		return err_set(err, -E2BIG, "more than %d hubs", DIAL_HUBS);
 	for (size_t i = 0; i < n; i++)
 		snprintf(l.hubs[i], DIAL_HUB, "%s", hubs[i]);
-	return send(d->fd, &l, sizeof(l), MSG_NOSIGNAL) == (ssize_t)sizeof(l) ? 0 : err_set(err, -errno, "the dialer: %m");
+	return send(d->fd, &l, sizeof(l), MSG_NOSIGNAL) == (ssize_t)sizeof(l) ? 0
+	                                                                      : err_set(err, -errno, "the dialer: %m");
 }
 
 void dialer_free(struct dialer *d)

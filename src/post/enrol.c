@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
-enum { PATIENCE_MS = 30000 };
+enum { PATIENCE_MS = 30000, WHOLE_MS = 120000 };
 
 static void wipe(struct buf *b)
 {
@@ -39,10 +39,13 @@ static int dial(struct dialer *d, unsigned hub, struct err *err)
 
 static int speak(struct http *h, const struct http_request *r, struct err *err)
 {
+	const int64_t until = clock_monotonic(&clock_system) + WHOLE_MS * (int64_t)CLOCK_MS;
 	int code = http_ask(h, r);
 	while (!code && (code = http_step(h, err)) != 0) {
 		if (code != -EAGAIN && code != -EINPROGRESS)
 			return code;
+		if (clock_monotonic(&clock_system) > until)
+			return err_set(err, -ETIMEDOUT, "it took longer than %d s", WHOLE_MS / 1000);
 		code = wait_for(http_fd(h), code == -EINPROGRESS ? POLLIN | POLLOUT : POLLIN, err);
 	}
 	return code;
@@ -121,6 +124,8 @@ static int keep(const char *dir, const struct invite *v, const char *name, struc
 		code = err_set(err, -EPROTO, "the hub's certificate is for '%s'", i.name);
 	if (!code)
 		code = check_ca(&i, v, err);
+	if (!code)
+		code = identity_check(&i, err);
 	for (struct str left = buf_str(&lines); !code && left.n && e.approvers < ORDER_KEYS_MAX; e.approvers++) {
 		const size_t n = str_find(left, '\n');
 		code = approver_key_read(str_sub(left, 0, n), &approvers[e.approvers], err);
@@ -139,7 +144,7 @@ static int keep(const char *dir, const struct invite *v, const char *name, struc
 	return 0;
 }
 
-static int enrol(const char *dir, const struct invite *v, const char *name, const struct clock *clock,
+static int enrol(struct dialer *d, const char *dir, const struct invite *v, const char *name, const struct clock *clock,
                  struct enrolled *ret, struct err *err)
 {
 	CLEANUP(wipe) struct buf key = { 0 };
@@ -147,10 +152,9 @@ static int enrol(const char *dir, const struct invite *v, const char *name, cons
 	CLEANUP(buf_free) struct buf answer = { 0 };
 	const char *hubs[INVITE_HUBS];
 	char secret[INVITE_SECRET_TEXT + 1];
-	struct dialer *d;
 	for (size_t i = 0; i < v->n_hubs; i++)
 		hubs[i] = v->hubs[i];
-	int code = dialer_start(&d, hubs, v->n_hubs, err);
+	int code = dialer_hubs(d, hubs, v->n_hubs, err);
 	if (code)
 		return code;
 	invite_secret(v, secret);
@@ -163,12 +167,11 @@ static int enrol(const char *dir, const struct invite *v, const char *name, cons
 		snprintf(ret->hub, sizeof(ret->hub), "%s", v->hubs[i]);
 		code = ask_hub(d, v, i, buf_str(&body), &answer, err);
 	}
-	dialer_free(d);
 	return code ? code : keep(dir, v, name, buf_str(&answer), buf_str(&key), clock, ret, err);
 }
 
-int post_enrol(const char *dir, struct str token, const char *name, bool again, const struct clock *clock,
-               struct enrolled *ret, struct err *err)
+int post_enrol(struct dialer *d, const char *dir, struct str token, const char *name, bool again,
+               const struct clock *clock, struct enrolled *ret, struct err *err)
 {
 	struct identity there = { 0 };
 	struct invite v;
@@ -180,7 +183,7 @@ int post_enrol(const char *dir, struct str token, const char *name, bool again, 
 		return err_set(err, -EEXIST, "this post is enrolled already; --again makes it a new one");
 	code = invite_read(&v, token, err);
 	if (!code)
-		code = enrol(dir, &v, name, clock, ret, err);
+		code = enrol(d, dir, &v, name, clock, ret, err);
 	sodium_memzero(&v, sizeof(v));
 	return code;
 }

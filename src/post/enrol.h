@@ -13,10 +13,10 @@ struct enrolled {
 };
 
 /*
- * token: "khien1....". The hub's CA has to be the one that the token names; the secret is sent to no other. What comes
+ * d: started before the token was read (dial.h); it is told here which hubs. token: "khien1....". The hub's CA has to be the one that the token names; the secret is sent to no other. What comes
  * of it is in dir (identity, approvers) when this returns 0. -EEXIST: it was enrolled before, and `again` is false.
  */
-int post_enrol(const char *dir, struct str token, const char *name, bool again, const struct clock *clock,
-               struct enrolled *ret, struct err *err);
+int post_enrol(struct dialer *d, const char *dir, struct str token, const char *name, bool again,
+               const struct clock *clock, struct enrolled *ret, struct err *err);
 
 #endif

@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { CHAIN_MAX = 8, READ_AT_ONCE = 16 << 10 };
+enum { CHAIN_MAX = 8, READ_AT_ONCE = 16 << 10, READS = 16 /* of a step */, ALERTS = 4 };
 
 struct http {
 	int fd;
@@ -231,9 +231,10 @@ static long get(struct http *h, char *to, size_t room)
 {
 	ssize_t n;
 	if (h->tls) {
+		unsigned alerts = 0;
 		do
 			n = gnutls_record_recv(h->tls, to, room);
-		while (n == GNUTLS_E_WARNING_ALERT_RECEIVED);
+		while (n == GNUTLS_E_WARNING_ALERT_RECEIVED && ++alerts < ALERTS);
 		return n == GNUTLS_E_AGAIN || n == GNUTLS_E_INTERRUPTED ? -EAGAIN : n < 0 ? -EPIPE : n;
 	}
 	n = recv(h->fd, to, room, 0);
@@ -260,7 +261,10 @@ static int send_some(struct http *h)
 static int receive_some(struct http *h, struct err *err)
 {
 	char bytes[READ_AT_ONCE];
-	while (!answer_is_whole(&h->answer)) {
+	/* others have their turn, too: what lies in the socket is told again, what lies in the session is not */
+	for (unsigned i = 0; !answer_is_whole(&h->answer); i++) {
+		if (i >= READS && !(h->tls && gnutls_record_check_pending(h->tls)))
+			return -EAGAIN;
 		long n = get(h, bytes, sizeof(bytes));
 		if (n == -EAGAIN)
 			return -EAGAIN;
@@ -271,7 +275,11 @@ static int receive_some(struct http *h, struct err *err)
 			return code ? err_set(err, -EPIPE, "it closed the connection before its answer was whole") : 0;
 		}
 		h->moved += (uint64_t)n;
+		const long got = n;
 		n = answer_feed(&h->answer, (struct str){ bytes, (size_t)n });
+		if (n >= 0 && (n < got || (h->tls && gnutls_record_check_pending(h->tls))) &&
+		    answer_is_whole(&h->answer))
+			h->answer.keeps = false; /* what nobody asked for would pass for the next answer */
 		if (n < 0)
 			return err_set(err, (int)n, "its answer is no HTTP, or too long");
 	}

@@ -29,6 +29,7 @@ struct http_request {
 	struct str host;           /* value of Host */
 	struct str header;         /* further lines, each with its CRLF */
 	struct str body;           /* borrowed until the answer */
+	bool once;                 /* a client asks it over a fresh connection, and never again by itself */
 };
 /* Begins. 0 or -ENOMEM. */
 int http_ask(struct http *h, const struct http_request *r);

@@ -157,9 +157,16 @@ int identity_save(const struct identity *i, const char *dir, struct err *err)
 
 int identity_forget(const char *dir, struct err *err)
 {
-	char path[4200];
-	snprintf(path, sizeof(path), "%s/identity", dir);
-	return unlink(path) && errno != ENOENT ? err_set(err, -errno, "remove '%s': %m", path) : 0;
+	static const char *const names[] = { "identity", "token" };
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), code = fd < 0 ? -errno : 0;
+	for (size_t i = 0; i < ARRAY_LEN(names) && !code; i++)
+		if (unlinkat(fd, names[i], 0) && errno != ENOENT)
+			code = -errno;
+	if (!code && fsync(fd))
+		code = -errno;
+	if (fd >= 0)
+		close(fd);
+	return code ? err_set(err, code, "remove the identity in '%s': %m", dir) : 0;
 }
 
 bool identity_is_due(const struct identity *i, int64_t now)
@@ -219,14 +226,18 @@ struct taking {
 	bool new_keys;
 };
 
+/* One certificate and nothing beside it: what else stood there would be believed by whoever loads all of it. */
 static bool set_pem(struct buf *to, struct str s)
 {
+	static const char first[] = "-----BEGIN CERTIFICATE-----", last[] = "-----END CERTIFICATE-----";
 	struct pki_info info;
-	if (s.n > PEM_MAX || pki_read(s, &info, NULL))
+	s = str_trim(s);
+	if (!s.n || s.n > PEM_MAX || memchr(s.p, '\0', s.n) || !str_starts(s, STR(first)) || !str_ends(s, STR(last)) ||
+	    memmem(s.p + 1, s.n - 1, BEGINS, sizeof(BEGINS) - 1) ||
+	    memmem(s.p, s.n - 1, ENDS, sizeof(ENDS) - 1) != s.p + s.n - (sizeof(last) - 1) || pki_read(s, &info, NULL))
 		return false;
 	buf_add(to, s);
-	if (s.p[s.n - 1] != '\n')
-		buf_putc(to, '\n');
+	buf_putc(to, '\n');
 	return !to->failed;
 }
 
@@ -260,6 +271,18 @@ static int take_answer(void *arg, size_t path, uint32_t object, struct str value
 	return fine ? 0 : -EBADMSG;
 }
 
+/* Whom it trusts is settled when it is enrolled: a renewal changes neither the CA nor the keys of orders. */
+static bool is_trusted_anew(const struct identity *old, struct identity *i)
+{
+	if (!old->ca.n)
+		return true;
+	const bool same = i->n_order_keys == old->n_order_keys &&
+	                  memcmp(i->order_keys, old->order_keys, i->n_order_keys * sizeof(i->order_keys[0])) == 0;
+	if (!old->n_order_keys) /* it takes no orders, and goes on so */
+		i->n_order_keys = 0;
+	return str_eq(str_trim(buf_str(&old->ca)), str_trim(buf_str(&i->ca))) && (same || !old->n_order_keys);
+}
+
 int identity_take(const struct identity *old, struct str json, struct str key, struct identity *ret,
                   struct buf *approvers, int64_t *time, struct err *err)
 {
@@ -275,6 +298,11 @@ int identity_take(const struct identity *old, struct str json, struct str key, s
 		identity_done(&i);
 		return err_set(err, code == -ENOMEM ? code : -EBADMSG,
 		               "the hub's answer has no certificate for a post");
+	}
+	if (!is_trusted_anew(old, &i)) {
+		identity_done(&i);
+		return err_set(err, -EACCES,
+		               "the hub's answer names another CA, or another key of orders, than this post trusts");
 	}
 	*ret = i;
 	*time = t.time;

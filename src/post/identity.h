@@ -33,7 +33,7 @@ int identity_load(struct identity *ret, const char *dir, struct err *err);
 int identity_save(const struct identity *i, const char *dir, struct err *err);
 /* Wipes the key. */
 void identity_done(struct identity *i);
-/* The file goes. */
+/* The file goes, the token too, and both are gone from the disk. */
 int identity_forget(const char *dir, struct err *err);
 
 /* Since 2/3 of the certificate's life are over. */
@@ -45,10 +45,14 @@ int identity_ask(struct buf *key, struct buf *body, const char *name, const char
 int identity_ask_again(const struct identity *i, struct buf *key, struct buf *body, struct err *err);
 /*
  * The hub's answer to that: a copy of `old` (its hubs, and order keys where none are told) with what it says and `key`.
- * Appends the approvers that it names, a line each. *time: the hub's clock, 0 where it doesn't say. -EBADMSG: it is none.
+ * Appends the approvers that it names, a line each. *time: the hub's clock, 0 where it doesn't say. -EBADMSG: it is none;
+ * -EACCES: `old` trusts a CA, and the answer names another, or other keys of orders. Certificates aren't judged here.
  */
 int identity_take(const struct identity *old, struct str json, struct str key, struct identity *ret,
                   struct buf *approvers, int64_t *time, struct err *err);
+
+/* The certificate is the CA's, of a client, for name and unit, and of the key. -EACCES, and why not. */
+int identity_check(const struct identity *i, struct err *err);
 
 struct approver_key {
 	unsigned char public[ORDER_KEY];

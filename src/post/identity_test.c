@@ -100,8 +100,103 @@ static void kept(void **state)
 	close(fd);
 	struct identity none = { 0 };
 	assert_int_equal(identity_load(&none, dir, NULL), -EBADMSG);
+	snprintf(path, sizeof(path), "%s/token", dir);
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	close(fd);
 	assert_int_equal(identity_forget(dir, NULL), 0);
+	assert_int_equal(access(path, F_OK), -1);
 	assert_int_equal(identity_load(&none, dir, NULL), -ENOENT);
+}
+
+static void answer_of(struct buf *out, struct str certificate, struct str authority, const char *key)
+{
+	buf_add(out, STR("{\"name\":\"web1\",\"unit\":\"A clinic\",\"certificate\":"));
+	buf_add_json(out, certificate);
+	buf_add(out, STR(",\"ca\":"));
+	buf_add_json(out, authority);
+	buf_printf(out, "%s%s%s}", key ? ",\"order_key\":\"" : "", key ? key : "", key ? "\"" : "");
+}
+
+/* Neither the CA nor whose orders count, and no second certificate beside the one. */
+static void not_changed_by_renewals(void **state)
+{
+	CLEANUP(identity_done) struct identity old = { 0 }, fresh = { 0 };
+	CLEANUP(buf_free) struct buf lines = { 0 }, same = { 0 }, two = { 0 }, json = { 0 }, another = { 0 };
+	char key[ORDER_KEY_TEXT], other[ORDER_KEY_TEXT];
+	unsigned char public[ORDER_KEY], secret[ORDER_SECRET];
+	int64_t time;
+	take(&old, &lines);
+	order_key_text(old.order_keys[0], key);
+	assert_int_equal(order_key_new(public, secret), 0);
+	order_key_text(public, other);
+	answer_of(&same, buf_str(&ca), buf_str(&ca), key);
+	assert_int_equal(identity_take(&old, buf_str(&same), STR("key"), &fresh, &lines, &time, NULL), 0);
+	identity_done(&fresh);
+	answer_of(&json, buf_str(&ca), buf_str(&ca), other);
+	assert_int_equal(identity_take(&old, buf_str(&json), STR("key"), &fresh, &lines, &time, NULL), -EACCES);
+	buf_add(&two, buf_str(&ca));
+	buf_add(&two, buf_str(&ca));
+	json.n = 0;
+	answer_of(&json, buf_str(&two), buf_str(&ca), key);
+	assert_int_equal(identity_take(&old, buf_str(&json), STR("key"), &fresh, &lines, &time, NULL), -EBADMSG);
+	json.n = 0;
+	answer_of(&json, buf_str(&ca), buf_str(&two), key);
+	assert_int_equal(identity_take(&old, buf_str(&json), STR("key"), &fresh, &lines, &time, NULL), -EBADMSG);
+	/* a CA of the same unit is another all the same */
+	char path[128];
+	bool made;
+	for (int i = 0; i < 2; i++) {
+		snprintf(path, sizeof(path), "%s/%s", dir, i ? "ca.key" : "ca.crt");
+		assert_int_equal(unlink(path), 0);
+	}
+	assert_int_equal(pki_ca_init(dir, STR("A clinic"), &test_clock, &made, NULL), 0);
+	assert_int_equal(pki_load(dir, "ca.crt", &another, NULL), 0);
+	json.n = 0;
+	answer_of(&json, buf_str(&ca), buf_str(&another), key);
+	assert_int_equal(identity_take(&old, buf_str(&json), STR("key"), &fresh, &lines, &time, NULL), -EACCES);
+}
+
+static void sign(struct signer *s, struct str public, const char *name, enum pki_use use, struct buf *out)
+{
+	const struct str names[] = { STR("web1") };
+	const struct pki_request r = { .public_key = public,
+		                       .common_name = str_from(name),
+		                       .names = names,
+		                       .n_names = use == PKI_SERVER,
+		                       .use = use,
+		                       .days = 30,
+		                       .organization = STR("A clinic") };
+	struct err err = { 0 };
+	out->n = 0;
+	assert_int_equal(signer_sign(s, &r, out, &err), 0);
+}
+
+static void checked(void **state)
+{
+	CLEANUP(buf_free) struct buf public = { 0 }, theirs = { 0 }, their_key = { 0 };
+	CLEANUP(identity_done) struct identity i = { .name = "web1", .unit = "A clinic" };
+	struct signer *s;
+	assert_int_equal(signer_start(&s, dir, &test_clock, NULL), 0);
+	assert_int_equal(pki_key_new(&i.key, &public, NULL), 0);
+	assert_int_equal(pki_key_new(&their_key, &theirs, NULL), 0);
+	buf_add(&i.ca, buf_str(&ca));
+	sign(s, buf_str(&public), "web1", PKI_CLIENT, &i.certificate);
+	struct err err = { 0 };
+	int code = identity_check(&i, &err);
+	if (code)
+		print_error("%s\n", err.text);
+	assert_int_equal(code, 0);
+	sign(s, buf_str(&theirs), "web1", PKI_CLIENT, &i.certificate);
+	assert_int_equal(identity_check(&i, &err), -EACCES);
+	sign(s, buf_str(&public), "web2", PKI_CLIENT, &i.certificate);
+	assert_int_equal(identity_check(&i, &err), -EACCES);
+	sign(s, buf_str(&public), "web1", PKI_SERVER, &i.certificate);
+	assert_int_equal(identity_check(&i, &err), -EACCES);
+	i.certificate.n = 0;
+	buf_add(&i.certificate, buf_str(&ca));
+	assert_int_equal(identity_check(&i, &err), -EACCES);
+	signer_free(s);
 }
 
 static void no_answers(void **state)
@@ -144,6 +239,7 @@ static void approvers(void **state)
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, begin, end)
-	const struct CMUnitTest tests[] = { CASE(kept), CASE(no_answers), CASE(approvers) };
+	const struct CMUnitTest tests[] = { CASE(kept), CASE(not_changed_by_renewals), CASE(checked), CASE(no_answers),
+		                            CASE(approvers) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -85,6 +85,8 @@ static int act(struct post *p, const struct book_order *b, struct buf *result, s
 	case ORDER_FORGET_SPOOL: return spool_forget(p->spool, err);
 	case ORDER_RETIRE: return retire(p, err);
 	case ORDER_RENEW:
+		if (*p->orders.renew_order) /* only one can be told what came of it */
+			return err_set(err, -EALREADY, "an order before it has that done still");
 		p->orders.must_renew = true;
 		snprintf(p->orders.renew_order, sizeof(p->orders.renew_order), STR_FMT, STR_ARG(b->order.id));
 		return 1;
@@ -182,6 +184,8 @@ static void poll_orders(struct post *p)
 	const struct http_request r = { .method = "GET", .path = o->path };
 	if (client_is_busy(p->clients[TAG_ORDERS]) || clock_monotonic(p->c.clock) < o->not_before || o->retired)
 		return;
+	o->after = o->hub == p->hubs.at ? o->after : 0; /* each hub counts its own */
+	o->hub = p->hubs.at;
 	snprintf(o->path, sizeof(o->path), "/v1/orders?after=%llu&wait=%d", (unsigned long long)o->after, WAIT_S);
 	if (client_ask(p->clients[TAG_ORDERS], p->hubs.at, &r, LONGER, on_orders, p))
 		poll_failed(p, false);
@@ -262,6 +266,8 @@ static void on_renewed(void *arg, int code, const struct answer *a, const struct
 		code = err_set(&err, -EPROTO, "the hub's answer is for another post");
 		identity_done(&fresh);
 	}
+	if (!code && (code = identity_check(&fresh, &err)))
+		identity_done(&fresh);
 	if (!code && (code = identity_save(&fresh, p->dir, &err)))
 		identity_done(&fresh);
 	if (!code) {
@@ -285,7 +291,9 @@ static bool renew(struct post *p)
 	wipe(&o->body);
 	wipe(&o->key);
 	int code = identity_ask_again(&p->identity, &o->key, &o->body, &err);
-	const struct http_request r = { .method = "POST", .path = "/v1/renew", .body = buf_str(&o->body) };
+	const struct http_request r = {
+		.method = "POST", .path = "/v1/renew", .body = buf_str(&o->body), .once = true
+	};
 	if (!code && (code = client_ask(p->clients[TAG_DESK], p->hubs.at, &r, PATIENCE, on_renewed, p)))
 		err_set(&err, code, "%m");
 	if (code)

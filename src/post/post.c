@@ -319,6 +319,7 @@ int post_begin(struct post *p, struct loop *loop, struct err *err)
 		.hubs = &p->hubs,
 		.names = p->hub_names,
 		.clock = p->c.clock,
+		.dir = p->dir,
 		.note = on_uplink,
 		.arg = p,
 	};

@@ -14,7 +14,8 @@ struct orders {
 	struct book *book;
 	struct order_trust trust;
 	struct approver_key approvers[ORDER_KEYS_MAX];
-	uint64_t after;                                        /* number of the last order that was told */
+	uint64_t after;                                        /* number of the last order that `hub` told */
+	unsigned hub;                                          /* that was polled last */
 	int64_t not_before, desk_not_before, renew_not_before; /* monotonic */
 	unsigned failures;
 	char path[96], report_path[96];

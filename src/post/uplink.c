@@ -1,6 +1,7 @@
 #include "post/uplink.h"
 
 #include "order/wire.h"
+#include "post/rejected.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -21,6 +22,7 @@ struct uplink {
 	struct buf body;
 	unsigned records, events; /* in the body */
 	unsigned most;            /* records of a request */
+	bool rejected;            /* the last answer of a hub that took or rejected let one go */
 	bool told_down, told_denied, told_spool;
 };
 
@@ -106,22 +108,7 @@ static void taken(struct uplink *u, const struct answer *a)
 	if (!u->counts.up)
 		note(u, UPLINK_UP, name(u), NULL);
 	u->counts.up = true;
-	u->told_down = u->told_denied = false;
-}
-
-/* Too much, or not to be read: less of it; one record alone goes. */
-static void too_much(struct uplink *u, const char *why)
-{
-	char n[24];
-	if (u->records > 1) {
-		u->most = u->records / 2;
-		spool_rewind(u->c.spool);
-		return;
-	}
-	snprintf(n, sizeof(n), "%u", u->events);
-	u->counts.rejected += u->events;
-	note(u, UPLINK_REJECTED, n, why);
-	acknowledge(u);
+	u->told_down = u->told_denied = u->rejected = false;
 }
 
 static void down(struct uplink *u, const char *why, int64_t wait)
@@ -135,6 +122,58 @@ static void down(struct uplink *u, const char *why, int64_t wait)
 	}
 	hubs_failed(u->c.hubs, clock_monotonic(u->c.clock), wait);
 	u->counts.up = u->counts.up && tried;
+}
+
+struct said {
+	bool type;
+	int status;
+};
+
+static int take_error(void *arg, size_t path, uint32_t object, struct str value)
+{
+	struct said *s = arg;
+	char text[8];
+	if (!path) {
+		s->type = str_eq(value, STR("illegal_argument_exception"));
+		return 0;
+	}
+	snprintf(text, sizeof(text), STR_FMT, STR_ARG(str_sub(value, 0, sizeof(text) - 1)));
+	s->status = atoi(text);
+	return 0;
+}
+
+/* The words of a hub about what it was sent. A proxy's page, or a firewall's, are no reason to let go of anything. */
+static bool is_about_events(const struct answer *a)
+{
+	static const char *const paths[] = { "error.type", "status" };
+	struct arena arena = { .max = 1 << 20 };
+	struct said s = { 0 };
+	int code = wire_read(buf_str(&a->body), paths, ARRAY_LEN(paths), &arena, take_error, &s, NULL);
+	arena_free(&arena);
+	return !code && s.type && s.status == a->status;
+}
+
+/* Too much, or not to be read: less of it; one record alone goes. */
+static void too_much(struct uplink *u, const char *why)
+{
+	char n[24];
+	if (u->records == 1 && u->rejected) {
+		down(u, why, 0); /* one may be bad; a hub that takes none is */
+		return;
+	}
+	if (u->records > 1) {
+		u->most = u->records / 2;
+		spool_rewind(u->c.spool);
+		return;
+	}
+	snprintf(n, sizeof(n), "%u", u->events);
+	struct err err;
+	u->rejected = true;
+	u->counts.rejected += u->events;
+	if (u->c.dir && rejected_keep(u->c.dir, buf_str(&u->body), &err))
+		note(u, UPLINK_SPOOL, "what the hub rejects is gone", err.text);
+	note(u, UPLINK_REJECTED, n, why);
+	acknowledge(u);
 }
 
 static void denied(struct uplink *u, const char *why)
@@ -166,7 +205,12 @@ static void done(void *arg, int code, const struct answer *a, const struct err *
 	case 200: taken(u, a); break;
 	case 400:
 	case 413:
-	case 422: too_much(u, words); break;
+	case 422:
+		if (is_about_events(a))
+			too_much(u, words);
+		else
+			down(u, words, wait);
+		break;
 	case 401:
 	case 403:
 	case 404: denied(u, words); break;

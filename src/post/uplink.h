@@ -3,8 +3,8 @@
  * they are durable, and sent again otherwise. What no hub will ever take is let go, counted and told.
  *
  *   200          done with
- *   400, 422     they can't be read: one by one then, and one that can't is let go
- *   413          too many: half as many, down to one, which is let go
+ *   400, 413, 422   where it is a khien that says so (what stands before a hub says such things for reasons of its own):
+ *                half as many, down to one, which is set aside; but not two without a 200 between: then it is the hub
  *   401, 403     this post isn't known, or may not: told, tried again every few minutes; nothing is let go
  *   429          it has no room: when it says
  *   5xx, others, no answer, half an answer     the next hub after two in a row, later and later
@@ -32,6 +32,7 @@ struct uplink_config { /* borrowed */
 	struct hubs *hubs;
 	const char *const *names; /* of hubs */
 	const struct clock *clock;
+	const char *dir; /* where rejected.c sets aside; NULL: nowhere */
 	void (*note)(void *arg, enum uplink_note what, const char *a, const char *b);
 	void *arg;
 };

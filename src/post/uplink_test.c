@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <zstd.h>
 
@@ -61,7 +62,7 @@ static int begin(void **state)
 	hubs_init(&hubs, 2, 5);
 	memset(notes, 0, sizeof(notes));
 	const struct uplink_config c = {
-		.spool = spool, .hubs = &hubs, .names = names, .clock = &test_clock, .note = note
+		.spool = spool, .hubs = &hubs, .names = names, .clock = &test_clock, .note = note, .dir = dir
 	};
 	return uplink_new(&u, &c, NULL);
 }
@@ -212,22 +213,24 @@ static void denied(void **state)
 	answer(200, 0, "{}");
 }
 
+#define OURS(n) "{\"error\":{\"type\":\"illegal_argument_exception\",\"reason\":\"x\"},\"status\":" #n "}"
+
 /* Halved until it fits; one that never will goes, and the others don't. */
 static void too_large(void **state)
 {
 	put(8);
 	uplink_run(u);
 	expect("01234567");
-	answer(413, 0, "");
+	answer(413, 0, OURS(413));
 	uplink_run(u);
 	expect("0123");
-	answer(413, 0, "");
+	answer(413, 0, OURS(413));
 	uplink_run(u);
 	expect("01");
-	answer(400, 0, "");
+	answer(400, 0, OURS(400));
 	uplink_run(u);
 	expect("0");
-	answer(400, 0, "");
+	answer(400, 0, OURS(400));
 	assert_int_equal(notes[UPLINK_REJECTED], 1);
 	assert_int_equal(uplink_counts(u)->rejected, 3);
 	uplink_run(u);
@@ -236,13 +239,47 @@ static void too_large(void **state)
 	expect("23");
 	answer(200, 0, "{}");
 	expect("4567");
+	char path[96];
+	struct stat st;
+	snprintf(path, sizeof(path), "%s/rejected", dir);
+	assert_int_equal(stat(path, &st), 0);
+	assert_true(st.st_size > 0 && (st.st_mode & 0777) == 0600);
+}
+
+/* A proxy's word is none, and neither is a second one of a hub that takes nothing. */
+static void not_rejected(void **state)
+{
+	static const char *const pages[] = { "", "<html>", "{\"error\":\"no\",\"status\":413}", OURS(400) };
+	put(2);
+	uplink_run(u);
+	for (size_t i = 0; i < ARRAY_LEN(pages); i++) {
+		expect("01");
+		answer(413, 0, pages[i]);
+		assert_false(fake.asked);
+		later(61LL * CLOCK_S);
+	}
+	answer(400, 0, OURS(400));
+	uplink_run(u);
+	expect("0");
+	answer(400, 0, OURS(400));
+	uplink_run(u);
+	for (int i = 0; i < 3; i++) {
+		expect("1");
+		answer(400, 0, OURS(400));
+		later(61LL * CLOCK_S);
+	}
+	assert_int_equal(uplink_counts(u)->rejected, 3);
+	expect("1");
+	answer(200, 0, "{}");
+	assert_int_equal(uplink_counts(u)->events, 3);
 }
 
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, begin, end)
 	const struct CMUnitTest tests[] = {
-		CASE(taken), CASE(sent_again), CASE(next_hub), CASE(busy), CASE(denied), CASE(too_large),
+		CASE(taken),  CASE(sent_again), CASE(next_hub),     CASE(busy),
+		CASE(denied), CASE(too_large),  CASE(not_rejected),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

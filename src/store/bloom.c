@@ -56,6 +56,40 @@ uint64_t bloom_next(struct str text, size_t *at)
 	return 0;
 }
 
+static bool is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+/* Whether s begins as the pattern says, in which 0 is any digit and t is T, too. */
+static bool looks_like(struct str s, struct str pattern)
+{
+	if (s.n < pattern.n)
+		return false;
+	for (size_t i = 0; i < pattern.n; i++) {
+		const char c = pattern.p[i];
+		if (c == '0' ? !is_digit(s.p[i]) : s.p[i] != c && !(c == 't' && s.p[i] == 'T'))
+			return false;
+	}
+	return true;
+}
+
+bool bloom_is_time(struct str s)
+{
+	if (!looks_like(s, STR("0000-00-00t00:00:00")) && !looks_like(s, STR("0000-00-00 00:00:00")))
+		return false;
+	s = str_sub(s, 19, s.n);
+	if (s.n && (s.p[0] == '.' || s.p[0] == ','))
+		do
+			s = str_sub(s, 1, s.n);
+		while (s.n && is_digit(s.p[0]));
+	if (!s.n || (s.n == 1 && (s.p[0] | 0x20) == 'z'))
+		return true;
+	return (s.p[0] == '+' || s.p[0] == '-') && ((s.n == 6 && looks_like(str_sub(s, 1, 5), STR("00:00"))) ||
+	                                            (s.n == 5 && looks_like(str_sub(s, 1, 4), STR("0000"))) ||
+	                                            (s.n == 3 && looks_like(str_sub(s, 1, 2), STR("00"))));
+}
+
 size_t bloom_size(size_t n)
 {
 	return (n * BLOOM_BITS_PER_WORD / 8 / BLOOM_BLOCK + 1) * BLOOM_BLOCK;

@@ -13,6 +13,11 @@
 /* With 12 bits a word about 1 in 200 questions for a word that isn't there is answered with "may be". */
 enum { BLOOM_WORD_MAX = 128, BLOOM_BLOCK = 32, BLOOM_BITS_PER_WORD = 12 };
 
+/*
+ * RFC 3339, in any of the ways it is written. Words of values that are such a time as a whole needn't stand in a filter:
+ * who asks for one passes filters over.
+ */
+bool bloom_is_time(struct str s);
 /* The hash of a word, its cases alike; 0 is no word's. */
 uint64_t bloom_hash(struct str word);
 /* The same, of a word that has no capital letter. */

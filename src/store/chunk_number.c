@@ -1,4 +1,5 @@
 /* Values that are numbers in a text's clothes: decimals, decimals of one width, IPv4 addresses, RFC 3339 times. */
+#include "store/bloom.h"
 #include "store/chunk_codec.h"
 
 #include <endian.h>
@@ -281,7 +282,9 @@ bool put_numbers(struct put *p, const struct chunk_scalar *v, uint32_t n, uint32
 		put_varint(p, by_row);
 	}
 	put_integers(p, &x);
-	for (uint32_t i = 0; i < n && f.kind == FORM_ADDRESS; i++)
+	/* those of one form are all times that nobody asks filters for, or none is */
+	const bool whole = f.kind == FORM_ADDRESS || (f.kind == FORM_TIME && !bloom_is_time(put_text(p, &v[0])));
+	for (uint32_t i = 0; i < n && whole; i++)
 		chunk_words_add(&p->words, put_text(p, &v[i]));
 	for (uint32_t i = 0; i < n && (f.kind == FORM_DECIMAL || f.kind == FORM_PADDED); i++) {
 		const struct str text = put_text(p, &v[i]);

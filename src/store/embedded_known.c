@@ -116,6 +116,12 @@ static int table_room(struct known *k, size_t n, struct err *err)
 	return 0;
 }
 
+/* Whether an id may stand in a block without its words: escaped, or as a time. */
+static bool is_odd(struct str id)
+{
+	return memchr(id.p, '\\', id.n) || (id.n >= 10 && id.p[4] == '-' && id.p[7] == '-');
+}
+
 /* Of the suspects those stay whose words may stand in the block. */
 static size_t ask_words(const struct group *g, struct known *k, struct day *d, const struct known_block *b, size_t n)
 {
@@ -125,10 +131,10 @@ static size_t ask_words(const struct group *g, struct known *k, struct day *d, c
 		const struct str id = g->rows[g->asked[k->suspects[i]].row].id;
 		uint64_t words[WORDS];
 		size_t n_words = 0, at = 0;
-		bool may;
-		for (uint64_t h; n_words < WORDS && (h = bloom_next(id, &at));)
+		bool may = is_odd(id);
+		for (uint64_t h; !may && n_words < WORDS && (h = bloom_next(id, &at));)
 			words[n_words++] = h;
-		if (day_may_have(d, &block, words, n_words, &may, NULL) || may) /* damaged: it can't say no */
+		if (may || day_may_have(d, &block, words, n_words, &may, NULL) || may) /* damaged: it can't say no */
 			k->suspects[left++] = k->suspects[i];
 	}
 	return left;

@@ -181,6 +181,14 @@ static int pack(struct events *s, struct err *err)
 	return 0;
 }
 
+/* -EAGAIN: the day was damaged and has been set aside; with it went what was gathered, and the segment is begun anew. */
+static int open_day(struct events *s, struct day **ret, struct err *err)
+{
+	s->seal.at_day = true;
+	int code = days_make(s, s->seal.day, ret, err);
+	return code || s->seal.active ? code : -EAGAIN;
+}
+
 /* All blocks of the day, and that the segment is in it, in one transaction. */
 static int commit(struct events *s, struct err *err)
 {
@@ -195,8 +203,7 @@ static int commit(struct events *s, struct err *err)
 	for (size_t i = 0; i < l->n_puts; i++)
 		puts[i] = (struct day_put){ l->puts[i].dataset, l->puts[i].chunk, l->puts[i].replaces,
 			                    l->puts[i].n_replaces };
-	l->at_day = true;
-	int code = days_make(s, l->day, &d, err);
+	int code = open_day(s, &d, err);
 	if (!code)
 		code = day_seal(d, p->segment, puts, l->n_puts, err);
 	free(puts);
@@ -266,8 +273,7 @@ static int take_small(struct events *s, size_t rows, struct err *err)
 	size_t n;
 	if (!days_has(s, l->day))
 		return 0;
-	l->at_day = true;
-	int code = days_make(s, l->day, &d, err);
+	int code = open_day(s, &d, err);
 	if (!code)
 		code = day_blocks(d, &blocks, &n, err);
 	if (code)
@@ -297,12 +303,14 @@ static int begin_group(struct events *s, struct err *err)
 	l->day = key->day;
 	l->dataset = key->dataset;
 	int code = take_small(s, n, err);
+	if (code)
+		return code;
 	n += chunk_rows(l->builder);
 	raw += chunk_raw(l->builder);
 	const size_t by_rows = (n + CHUNK_ROWS - 1) / CHUNK_ROWS, by_raw = raw / RAW + 1;
 	const size_t blocks = by_rows > by_raw ? by_rows : by_raw;
 	l->most = (uint32_t)((n + blocks - 1) / blocks);
-	return code;
+	return 0;
 }
 
 /* Bytes that no block takes, though they were checked, are kept as text. */
@@ -405,6 +413,8 @@ int seal_work(struct events *s, int64_t until, struct err *err)
 		if (i % ROWS_A_LOOK == 0 && embedded_now(s) >= until)
 			break;
 	}
+	if (code == -EAGAIN && !l->active) /* what begins anew comes with the next call */
+		return 0;
 	if (code)
 		return failed(s, code, err);
 	if (!l->active)

@@ -41,6 +41,11 @@ void find_search_done(struct find_search *s)
 	arena_free(&s->arena);
 }
 
+static bool is_cancelled(const struct find_search *s)
+{
+	return s->q->cancel && atomic_load_explicit(s->q->cancel, memory_order_relaxed);
+}
+
 struct loose {
 	struct find_search *search;
 	int (*fn)(void *arg, uint64_t seq, const struct event_row *row);
@@ -203,11 +208,6 @@ static int choose_blocks(struct find_search *s, int32_t day, struct day_block **
 	*ret = own;
 	*n = kept;
 	return 0;
-}
-
-static bool is_cancelled(const struct find_search *s)
-{
-	return s->q->cancel && atomic_load_explicit(s->q->cancel, memory_order_relaxed);
 }
 
 static int visit_blocks(struct find_search *s, int32_t day, const struct day_block *blocks, size_t n,

@@ -55,34 +55,6 @@ static bool is_digit(char c)
 	return c >= '0' && c <= '9';
 }
 
-/* Whether s begins as the pattern says, in which 0 is any digit. */
-static bool looks_like(struct str s, struct str pattern)
-{
-	if (s.n < pattern.n)
-		return false;
-	for (size_t i = 0; i < pattern.n; i++)
-		if (pattern.p[i] == '0' ? !is_digit(s.p[i]) : fold(s.p[i]) != (uint8_t)pattern.p[i])
-			return false;
-	return true;
-}
-
-/* RFC 3339, in any of the ways it is written. */
-static bool is_time(struct str s)
-{
-	if (!looks_like(s, STR("0000-00-00t00:00:00")) && !looks_like(s, STR("0000-00-00 00:00:00")))
-		return false;
-	s = str_sub(s, 19, s.n);
-	if (s.n && (s.p[0] == '.' || s.p[0] == ','))
-		do
-			s = str_sub(s, 1, s.n);
-		while (s.n && is_digit(s.p[0]));
-	if (!s.n || (s.n == 1 && fold(s.p[0]) == 'z'))
-		return true;
-	return (s.p[0] == '+' || s.p[0] == '-') && ((s.n == 6 && looks_like(str_sub(s, 1, 5), STR("00:00"))) ||
-	                                            (s.n == 5 && looks_like(str_sub(s, 1, 4), STR("0000"))) ||
-	                                            (s.n == 3 && looks_like(str_sub(s, 1, 2), STR("00"))));
-}
-
 /* Whether the term may hold for a time, whose words a filter needn't have. Too often yes costs time only. */
 static bool may_be_time(const struct find_term *t)
 {
@@ -90,7 +62,7 @@ static bool may_be_time(const struct find_term *t)
 	if (!t->n_fields)
 		return false; /* then times are passed over */
 	if (t->kind == TERM_EQUAL)
-		return is_time(t->text);
+		return bloom_is_time(t->text);
 	for (size_t i = 0; i < t->text.n; i++) {
 		if (!is_digit(t->text.p[i]) && !memchr("tz:.,+- ", t->text.p[i], 8))
 			return false;
@@ -281,7 +253,7 @@ static bool holds(const struct find_term *t, struct str value)
 
 bool find_text(const struct find_term *t, struct str value)
 {
-	return holds(t, value) && (t->n_fields || !is_time(value));
+	return holds(t, value) && (t->n_fields || !bloom_is_time(value));
 }
 
 bool find_anywhere(const struct find_term *t, struct str in)
@@ -340,7 +312,7 @@ uint32_t find_texts(const struct find_term *t, const struct find_texts *texts, u
 			continue;
 		}
 		s.at = texts->ends[i];
-		if (!t->n_fields && is_time(text))
+		if (!t->n_fields && bloom_is_time(text))
 			continue;
 		n += hit[i] = 1;
 	}

@@ -13,8 +13,9 @@ static void hash_of(const unsigned char raw[RAW], unsigned char hash[HASH])
 int state_enrolment_add(struct state *s, struct str post, struct str who, int64_t expires, unsigned char raw[RAW],
                         struct err *err)
 {
-	static const char sql[] = "INSERT INTO enrolment (hash, post, made, expires, used, who)"
-	                          " SELECT ?1, ?2, ?3, ?4, 0, ?5 WHERE (SELECT count(*) FROM enrolment WHERE who <> '') < ?6";
+	static const char sql[] =
+	        "INSERT INTO enrolment (hash, post, made, expires, used, who)"
+	        " SELECT ?1, ?2, ?3, ?4, 0, ?5 WHERE (SELECT count(*) FROM enrolment WHERE who <> '') < ?6";
 	unsigned char hash[HASH];
 	sqlite3_stmt *st;
 	if (post.n && !state_is_text(post, POST_NAME))
@@ -61,8 +62,9 @@ int state_enrolments_void(struct state *s, struct str name, struct err *err)
 {
 	static const char drop[] = "DELETE FROM enrolment WHERE post = ?1";
 	/* it outlives every token that is open; who is empty: it is none of ENROLMENTS_MAX */
-	static const char add[] = "INSERT OR REPLACE INTO enrolment (hash, post, made, expires, used, who)"
-	                          " SELECT ?1, ?2, ?3, max(?4, coalesce((SELECT max(expires) FROM enrolment), 0)), 0, ''";
+	static const char add[] =
+	        "INSERT OR REPLACE INTO enrolment (hash, post, made, expires, used, who)"
+	        " SELECT ?1, ?2, ?3, max(?4, coalesce((SELECT max(expires) FROM enrolment), 0)), 0, ''";
 	unsigned char hash[HASH];
 	sqlite3_stmt *st;
 	int code = sqlite_prepare(s->db, &st, drop, err);

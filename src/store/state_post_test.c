@@ -265,9 +265,10 @@ static void test_bounds(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_secret_once), TEST(test_secret_ends), TEST(test_secret_for_a_name), TEST(test_secret_raced),
-		TEST(test_no_secret),   TEST(test_life),        TEST(test_revoked),           TEST(test_bounds),
-		TEST(test_answers_lost), TEST(test_revoked_meanwhile),
+		TEST(test_secret_once),       TEST(test_secret_ends), TEST(test_secret_for_a_name),
+		TEST(test_secret_raced),      TEST(test_no_secret),   TEST(test_life),
+		TEST(test_revoked),           TEST(test_bounds),      TEST(test_answers_lost),
+		TEST(test_revoked_meanwhile),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

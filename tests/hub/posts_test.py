@@ -142,6 +142,30 @@ class Certificates(Case):
         self.eventually(lambda: post.ask("GET", "/v1/orders?wait=0", certificate=(old[1], old[0]))[0] == 401)
         self.assertEqual(post.orders(), [])
 
+    def test_renewal_lost(self):
+        """Two answers are lost: it isn't locked out, and goes on with its old certificate or the last one."""
+        hub = self.hub()
+        post = hub.enrolled()
+        old = post.crt, post.key
+        for _ in range(2):
+            post.new_key()
+            status, answer = post.ask("POST", "/v1/renew", post.renewal(by=old[1], certificate=old[0]), certificate=old)
+            self.assertEqual(status, 200)
+            self.assertEqual(post.ask("GET", "/v1/orders?wait=0", certificate=old)[0], 200)
+        post.take(answer)
+        self.eventually(lambda: post.orders() == [])
+        self.eventually(lambda: post.ask("GET", "/v1/orders?wait=0", certificate=old)[0] == 401)
+
+    def test_forgotten(self):
+        """A token from before lets nobody in by the name of one that was revoked and forgotten."""
+        hub = self.hub()
+        post = hub.enrolled()
+        tokens = hub.invite()[0], hub.invite("web1")[0]
+        hub.job("hub", "posts", "revoke", "web1", "--why", "stolen")
+        hub.job("hub", "posts", "forget", "web1")
+        self.assertEqual([post.enrol(t) for t in tokens], [403, 403])
+        self.assertEqual(post.enrol(hub.invite()[0]), 200)
+
     def test_revoked(self):
         """A stolen post is shut out within a second, and its connections with it."""
         hub = self.hub()
@@ -280,6 +304,17 @@ class Orders(Case):
             third = fields_of(base64.b64decode(self.eventually(post.orders)[0]["order"]))["sequence"]
             self.assertGreater(third, second)
 
+    def test_many(self):
+        """More orders than an answer holds: the next one goes on, and what was sent is noted."""
+        hub = self.hub()
+        post = hub.enrolled()
+        for _ in range(70):
+            hub.order("web1", "ping")
+        self.eventually(lambda: all(o["state"] == "queued" for o in json_lines(hub.job("order", "list", "--json"))))
+        first = self.eventually(lambda: len(o := post.orders()) == 64 and o)
+        self.eventually(lambda: len(post.orders(after=first[-1]["number"])) == 6)
+        self.eventually(lambda: all(o["state"] == "sent" for o in json_lines(hub.job("order", "list", "--json"))))
+
     def key(self, name):
         passphrase = self.scratch.write(name + ".pass", "a long passphrase\n")
         key = self.scratch.path(name + ".key")
@@ -325,6 +360,17 @@ class Orders(Case):
                                  self.scratch))
         self.assertTrue(verifies(post.answer["order_key"], b"khien order 1, by the hub\0" + raw,
                                  base64.b64decode(got[0]["signature"]), self.scratch))
+        # with the key here: not unseen, and not where the list says something else than the bytes
+        order = hub.order("web1", "forget-spool")
+        self.eventually(lambda: hub.state_of(order)["state"] == "waits for approval")
+        words = ("order", "approve", "--key", an, "--passphrase", passphrase, order)
+        with sqlite3.connect(os.path.join(hub.data, "store", "state.db")) as db:
+            db.execute("UPDATE orders SET verb = 'retire' WHERE id = ?", (order,))
+        hub.job(*words, "--yes", status=2)
+        with sqlite3.connect(os.path.join(hub.data, "store", "state.db")) as db:
+            db.execute("UPDATE orders SET verb = 'forget-spool' WHERE id = ?", (order,))
+        hub.job(*words, "--yes")
+        self.eventually(lambda: hub.state_of(order)["state"] in ("queued", "sent"))
 
 
 class Stolen(Case):

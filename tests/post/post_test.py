@@ -6,6 +6,7 @@ else on loopback. Links that are slow, cut off in the middle of a request or an 
 """
 import os
 import pathlib
+import pwd
 import random
 import select
 import shutil
@@ -267,6 +268,37 @@ class OneHost(Base):
             self.all_arrive(hub, log.n)
 
 
+@unittest.skipUnless(os.geteuid() == 0, "needs root, which it gives up")
+class AsRoot(Base):
+    """As packaged: root starts it, and what is written belongs to somebody who is not."""
+
+    def test_gives_up_root(self):
+        user = pwd.getpwnam("daemon")
+        self.dir.chmod(0o755)
+        log = Writer(self.dir / "log" / "auth.log")
+        with Hub(KHIEN, self.dir / "hub") as hub:
+            post = Post(KHIEN, self.dir / "post", hub, "web1", [log.path], spool="1 MB")
+            post.data.mkdir(mode=0o700)
+            os.chown(post.data, user.pw_uid, user.pw_gid)
+            for n in 100, 200:  # made, and found again
+                with post:
+                    post.wait_for("ready")
+                    log.write(100)
+                    self.all_arrive(hub, n)
+                    self.until(lambda: post.status().get("sent"))
+                    ids = {}
+                    for pid in post.family():
+                        status = pathlib.Path(f"/proc/{pid}/status").read_text()
+                        ids.setdefault(status.split("Name:\t")[1].split("\n")[0], []).append(
+                            int(status.split("Uid:\t")[1].split()[0]))
+                self.assertEqual(ids["khien: post"], [user.pw_uid])
+                self.assertEqual(ids["khien: dialer"], [pwd.getpwnam("nobody").pw_uid])
+                self.assertEqual(ids["khien-opener"], [0])
+                made = list(post.data.rglob("*"))
+                self.assertTrue(any(m.parent.name == "spool" for m in made))
+                self.assertEqual({m.stat().st_uid for m in made}, {user.pw_uid})
+
+
 class Orders(Base):
     """What a hub has a post do, and what it can't."""
 
@@ -309,6 +341,19 @@ class Orders(Base):
         self.post.start()
         more.write(50)
         self.all_arrive(self.hub, 100)
+        secret = self.dir / "secret.log"
+        secret.write_text("not for the hub\n" * 5)
+        (self.dir / "more" / "link.log").symlink_to(secret)
+        (self.dir / "more" / "way").symlink_to(self.dir)
+        for path in "link.log", "way/secret.log":
+            self.ends("done", "follow", str(self.dir / "more" / path))
+            self.post.wait_for("ready")
+        time.sleep(0.7)
+        with secret.open("a") as f:
+            f.write("nor is this\n" * 5)
+        for path in "link.log", "way/secret.log":
+            self.ends("done", "unfollow", str(self.dir / "more" / path))
+            self.post.wait_for("ready")
         self.ends("done", "unfollow", str(more.path))
         self.post.wait_for("ready")
         time.sleep(0.7)
@@ -328,7 +373,7 @@ class Orders(Base):
         def approved(*words):
             order = self.hub.order("web1", *words)
             self.until(lambda: self.hub.order_state(order) == "waits", 20)
-            run(KHIEN, "order", "approve", "--data", self.hub.data, "--key", key, *phrase, order)
+            run(KHIEN, "order", "approve", "--yes", "--data", self.hub.data, "--key", key, *phrase, order)
             return order
         order = approved("forget-spool")
         self.until(lambda: self.hub.order_state(order) == "refused", 20)

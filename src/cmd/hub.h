@@ -65,6 +65,7 @@ struct link_store {
 	struct event_retention retention;
 	uint64_t free_bytes; /* of the file system */
 	uint64_t alerts;     /* raised since the start */
+	uint64_t alerts_lost; /* too many waited to be stored */
 	int32_t trouble;     /* -errno: nothing can be stored now */
 	char why[256];
 };

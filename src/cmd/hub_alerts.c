@@ -33,9 +33,10 @@ int alerts_take(struct alerts *a, struct str body)
 	a->waiting.n = before;
 	a->waiting.failed = false;
 	if (!a->lost)
-		log_say(a->log, LOG_LEVEL_ERROR, "alert-not-stored",
-		        LOG_TEXT("why", "too many wait to be stored; they are raised again after a restart"));
-	a->lost = true;
+		log_say(a->log, LOG_LEVEL_ERROR, "alerts-lost",
+		        LOG_TEXT("why", "too many wait to be stored"),
+		        LOG_TEXT("what", "a restart soon raises them again: while their events are in the journal"));
+	a->lost++;
 	return 0;
 }
 

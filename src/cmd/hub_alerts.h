@@ -3,8 +3,8 @@
  * no alert again and forgets none. Inside of the keeper.
  *
  * What can't be written now (another process has the file, the disk is full) waits, and is tried again every second; the
- * mark waits with it. Beyond ALERTS_WAIT_BYTES alerts are lost for this run and the mark stands still, so that they are
- * raised again after a restart.
+ * mark waits with it. Beyond ALERTS_WAIT_BYTES alerts are lost, and counted. The mark stands still from then on, so that a
+ * restart raises those again whose events stand in the journal still; what moved to days meanwhile isn't seen again.
  */
 #ifndef KHIEN_CMD_HUB_ALERTS_H
 #define KHIEN_CMD_HUB_ALERTS_H
@@ -22,7 +22,7 @@ struct alerts {
 	struct buf waiting;       /* bodies of LINK_ALERT, the size of each in front */
 	uint64_t matched, marked; /* rules have seen the rows before; and that is on the disk */
 	uint64_t added;           /* since the start */
-	bool lost;                /* there is one that isn't waiting and isn't stored */
+	uint64_t lost;            /* that aren't waiting and aren't stored */
 	bool owed;                /* alerts were stored without the mark behind them */
 	bool trouble;
 	int64_t marked_at, retry_at; /* monotonic */

@@ -174,10 +174,12 @@ static void test_too_many(void **state)
 		assert_int_equal(take(id, 1 << 20), 0);
 	}
 	assert_true(alerts.waiting.n <= ALERTS_WAIT_BYTES);
+	assert_true(says("alerts-lost"));
 	alerts_mark(&alerts, 7);
 	sql("COMMIT");
 	alerts_commit(&alerts);
 	assert_in_range(stored(), 28, 32);
+	assert_int_equal(alerts.lost, 40 - stored());
 	assert_int_equal(mark(), 0);
 }
 

@@ -195,6 +195,7 @@ static void say_store(struct keeper *k)
 	const struct link_head head = { .kind = LINK_STORE };
 	k->said.counts = k->kind->counts(k->events);
 	k->said.alerts = k->alerts.added;
+	k->said.alerts_lost = k->alerts.lost;
 	if (!statvfs(k->c->store, &fs))
 		k->said.free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
 	link_put(&k->link, &head, (struct str){ (const char *)&k->said, sizeof(k->said) });

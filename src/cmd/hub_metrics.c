@@ -58,6 +58,8 @@ static void add_store(const struct front *f, struct buf *out)
 	    (double)s->counts.lost_frames);
 	add(out, "store_lost_days_total", "counter", "Days set aside as damaged.", (double)s->counts.lost_days);
 	add(out, "store_trouble", "gauge", "1: nothing can be stored now.", s->trouble != 0);
+	add(out, "alerts_lost_total", "counter", "Alerts that couldn't wait any longer to be stored, since the start.",
+	    (double)s->alerts_lost);
 	add(out, "alerts_total", "counter", "Alerts kept since the start.", (double)s->alerts);
 }
 

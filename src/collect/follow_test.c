@@ -324,6 +324,33 @@ static void test_since(void **state)
 	assert_true(doubts[0] > HOUR - slack && doubts[0] < HOUR + slack);
 }
 
+/* A file that isn't there at the start, but comes back: it is read on, over further starts, too. */
+static void test_away_at_the_start(void **state)
+{
+	char away[64];
+	snprintf(away, sizeof(away), "%s/away", dir);
+	append_lines(0, 3);
+	poll_all();
+	assert_int_equal(follow_save(f, true), 0);
+	for (int i = 0; i < 2; i++) {
+		crash();
+		assert_int_equal(rename(path, away), 0);
+		begin();
+		poll_all();
+		assert_int_equal(follow_save(f, true), 0);
+		assert_int_equal(rename(away, path), 0);
+		if (i) {
+			crash();
+			begin();
+		}
+		append_lines(3 + i, 4 + i);
+		poll_all();
+		assert_int_equal(follow_save(f, true), 0);
+		assert_int_equal(g->n, 1);
+		assert_int_equal(number(0), 3 + i);
+	}
+}
+
 /* A run that never came to save anything: a day, and everything. */
 static void test_since_without_places(void **state)
 {
@@ -379,6 +406,7 @@ int main(void)
 		TEST(test_emptied_without_room),
 		TEST(test_same_line_twice),
 		TEST(test_since),
+		TEST(test_away_at_the_start),
 		TEST(test_since_without_places),
 		TEST(test_bounded_ahead),
 	};

@@ -174,6 +174,12 @@ static int resume(struct tail *t, struct log_file *cur, const struct place_file 
 		all[0] = cur;
 	size_t first = cur != NULL, n = first + list_rotated(t, all + first);
 	bool found = recognize(all, n, wanted, n_wanted, is);
+	if (!cur && !found && wanted[0]->inode) { /* away, or not to be read for now: it may come back */
+		for (size_t i = 0; i < n; i++)
+			log_free(all[i]);
+		t->waits = true;
+		return 0;
+	}
 	for (size_t i = first; i < n; i++)
 		if (is[i] && log_written(all[i]) > since)
 			since = log_written(all[i]);
@@ -207,6 +213,7 @@ static int resume(struct tail *t, struct log_file *cur, const struct place_file 
 
 static int first_look(struct tail *t, struct log_file *cur)
 {
+	t->waits = false;
 	const struct place_file *wanted[TAIL_SAVED];
 	const struct place_table *was = t->c.was;
 	size_t n = 0;
@@ -417,7 +424,7 @@ static int take(struct tail *t, int fd, bool first, const struct place_cursor *f
 	if (first || t->told)
 		note(t, first ? NOTE_WATCHING : NOTE_BACK, NULL);
 	t->told = 0;
-	if (first && t->is_file)
+	if ((first || t->waits) && t->is_file)
 		return first_look(t, l);
 	if (t->log)
 		return replaced(t, l);
@@ -462,7 +469,7 @@ static int check(struct tail *t, int64_t now)
 int tail_check(struct tail *t, int64_t now)
 {
 	int code = check(t, now);
-	if (t->started)
+	if (t->started && !t->waits)
 		t->c.since = 0;
 	return code;
 }
@@ -504,6 +511,11 @@ void tail_save(struct tail *t, struct place_table *to)
 		save_journal(t, to);
 		return;
 	}
+	for (uint32_t i = 0; t->waits && i < t->c.was->n && to->n < PLACE_MAX_FILES; i++)
+		if (!memcmp(t->c.was->files[i].source, t->source, PLACE_HASH))
+			to->files[to->n++] = t->c.was->files[i];
+	if (t->waits)
+		return;
 	save_file(t, t->log, to);
 	for (size_t i = t->n_old; i-- > 0;)
 		save_file(t, t->old[i], to);

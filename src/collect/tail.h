@@ -34,6 +34,7 @@ struct tail {
 	uint32_t n_points;
 	unsigned failed; /* starts of the journal's reader in a row that gave nothing */
 	bool started;    /* had its first try */
+	bool waits;      /* a run before read it, and it is away: where that stopped is kept until it comes back */
 	int told;        /* -errno of the last trouble told */
 	int64_t checked;
 };

@@ -336,6 +336,7 @@ int flow_init(struct flow *f, const struct hunt *h, const struct hunt_stage **st
 	f->arena.max = 64 << 20;
 	f->limits.groups = f->limits.groups ? f->limits.groups : HUNT_GROUPS;
 	f->limits.held = f->limits.held ? f->limits.held : HUNT_HELD;
+	f->limits.bytes = f->limits.bytes ? f->limits.bytes : HUNT_BYTES;
 	*stage = NULL;
 	struct stages *s = arena_zalloc(&f->arena, sizeof(*s));
 	if (!s)

@@ -11,6 +11,7 @@
 struct row {
 	const struct hunt_cell *cells;    /* by column */
 	const struct event_field *fields; /* by column: all values of it; NULL: a made row */
+	const struct event_field *all;    /* the same, of all fields that the column's name stands for */
 	const struct event_row *event;    /* NULL: a made row, or nobody wants it */
 };
 

@@ -7,7 +7,12 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-enum { KEY_MAX = 4096, KEYS_BYTES = 256 << 20, DIFFERENT_MAX = 1 << 23, COMBINED_MAX = 4096 };
+enum {
+	KEY_MAX = 4096,
+	KEPT_MAX = 4096 /* of a text that is the least or greatest */,
+	DIFFERENT_MAX = 1 << 23,
+	COMBINED_MAX = 4096
+};
 
 /* What a function knows of a group. */
 struct tally {
@@ -31,7 +36,8 @@ struct sum {
 	uint32_t *slots; /* index + 1 of groups, open addressing; 0: free */
 	size_t n_slots;
 	struct arena keys;
-	uint64_t *different; /* of dc(): hashes of group, function and value */
+	size_t key_bytes, kept_bytes; /* with the tallies they are at most limits.bytes */
+	uint64_t *different;          /* of dc(): hashes of group, function and value */
 	size_t n_different, cap_different;
 	char key[KEY_MAX];
 	struct hunt_cell *cells;
@@ -46,6 +52,12 @@ static uint32_t *slot_of(const struct sum *s, uint64_t hash, struct str key)
 		if (!*slot || (s->groups[*slot - 1].hash == hash && str_eq(s->groups[*slot - 1].key, key)))
 			return slot;
 	}
+}
+
+static size_t bytes_of(const struct sum *s, size_t cap)
+{
+	const size_t one = sizeof(*s->groups) + s->step.stage->n_sums * sizeof(*s->tallies) + 2 * sizeof(*s->slots);
+	return cap * one + s->key_bytes + s->kept_bytes;
 }
 
 static bool grow_groups(struct sum *s)
@@ -73,15 +85,17 @@ static int find_group(struct sum *s, struct str key, struct tally **ret, size_t 
 {
 	struct flow *f = s->step.flow;
 	const uint64_t hash = XXH3_64bits_withSeed(key.p, key.n, f->seed);
-	if (s->n == s->cap && s->n < f->limits.groups && !grow_groups(s))
+	if (s->n == s->cap && s->n < f->limits.groups && bytes_of(s, s->cap * 2) <= f->limits.bytes && !grow_groups(s))
 		return flow_no_memory(f);
 	uint32_t *slot = slot_of(s, hash, key);
 	*ret = NULL;
 	if (!*slot) {
-		struct str own =
-		        s->n < f->limits.groups && s->n < s->cap ? arena_copy(&s->keys, key) : (struct str){ 0 };
+		const bool fits =
+		        s->n < f->limits.groups && s->n < s->cap && bytes_of(s, s->cap) + key.n <= f->limits.bytes;
+		struct str own = fits ? arena_copy(&s->keys, key) : (struct str){ 0 };
 		if (!own.p)
 			return 0;
+		s->key_bytes += key.n;
 		s->groups[s->n] = (struct group){ hash, own };
 		*slot = (uint32_t)++s->n;
 	}
@@ -125,20 +139,25 @@ static bool is_new(struct sum *s, uint64_t hash)
 	}
 }
 
-static int keep_best(struct tally *t, const struct hunt_cell *cell)
+static int keep_best(struct sum *s, struct tally *t, const struct hunt_cell *cell)
 {
-	char *text = NULL;
-	if (cell->kind == CELL_TEXT) {
-		text = malloc(cell->text.n + 1);
-		if (!text)
-			return -ENOMEM;
-		memcpy(text, cell->text.p, cell->text.n);
+	const size_t had = t->best.kind == CELL_TEXT ? t->best.text.n : 0;
+	size_t n = cell->kind != CELL_TEXT ? 0 : cell->text.n < KEPT_MAX ? cell->text.n : KEPT_MAX;
+	while (n && n < cell->text.n && ((unsigned char)cell->text.p[n] & 0xc0) == 0x80) /* whole characters */
+		n--;
+	if (n > had && bytes_of(s, s->cap) + n - had > s->step.flow->limits.bytes) {
+		s->step.flow->result->shed++;
+		return 0;
 	}
+	char *text = cell->kind == CELL_TEXT ? malloc(n + 1) : NULL;
+	if (cell->kind == CELL_TEXT && !text)
+		return flow_no_memory(s->step.flow);
 	if (t->best.kind == CELL_TEXT)
 		free((char *)t->best.text.p);
 	t->best = *cell;
 	if (text)
-		t->best.text.p = text;
+		t->best.text = (struct str){ memcpy(text, cell->text.p, n), n };
+	s->kept_bytes += n - had;
 	return 0;
 }
 
@@ -152,9 +171,10 @@ static int add_value(struct sum *s, struct tally *t, size_t group, size_t i, con
 		const uint64_t seed = s->step.flow->seed + group * HUNT_FIELDS + i;
 		t->n += is_new(s, XXH3_64bits_withSeed(text.p, text.n, seed));
 	} else if (function == FUNCTION_MIN || function == FUNCTION_MAX) {
-		const int c = t->n++ ? flow_compare(cell, &t->best) : 0;
-		if (t->n == 1 || (function == FUNCTION_MIN ? c < 0 : c > 0))
-			return keep_best(t, cell) ? flow_no_memory(s->step.flow) : 0;
+		const int c = t->best.kind ? flow_compare(cell, &t->best) : 0;
+		t->n++;
+		if (!t->best.kind || (function == FUNCTION_MIN ? c < 0 : c > 0))
+			return keep_best(s, t, cell);
 	} else if (cell->kind == CELL_NUMBER || (cell->kind == CELL_TEXT && hunt_number(cell->text, &number))) {
 		t->sum += cell->kind == CELL_NUMBER ? cell->number : number;
 		t->n++;
@@ -338,7 +358,7 @@ static int push_groups(struct sum *s)
 			at = take_key(g->key, at, &s->cells[k]);
 		for (size_t k = 0; k < n_sums; k++)
 			s->cells[n_keys + k] = outcome(&s->step.stage->sums[k], s->tallies + order[i] * n_sums + k);
-		const struct row row = { s->cells, NULL, NULL };
+		const struct row row = { s->cells, NULL, NULL, NULL };
 		r = flow_push(&s->step, &row);
 	}
 	free(order);
@@ -414,7 +434,7 @@ int step_sum(struct flow *f, struct step **ret, const struct hunt_stage *stage, 
 	s->step.done = sum_done;
 	s->step.names = *names;
 	s->step.n = *n;
-	s->keys.max = KEYS_BYTES;
+	s->keys.max = f->limits.bytes;
 	*ret = &s->step;
 	int r = find_columns(f, s);
 	if (!r && !grow_groups(s))

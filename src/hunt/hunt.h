@@ -46,11 +46,12 @@ struct hunt_limits {
 	uint64_t rows;   /* handed on; 0: all */
 	uint64_t groups; /* counted apart; 0: HUNT_GROUPS */
 	uint64_t held;   /* rows held in memory to be sorted; 0: HUNT_HELD */
+	uint64_t bytes;  /* of groups, and of rows that are held; 0: HUNT_BYTES */
 	int64_t time;    /* µs of the clock; 0: no bound */
 	uint64_t blocks; /* of the store that are looked at; 0: no bound */
 };
 
-enum { HUNT_GROUPS = 500000, HUNT_HELD = 100000, HUNT_COLUMNS = 64 };
+enum { HUNT_GROUPS = 500000, HUNT_HELD = 100000, HUNT_BYTES = 256 << 20, HUNT_COLUMNS = 64 };
 
 enum hunt_cell_kind { CELL_NONE, CELL_TEXT, CELL_NUMBER, CELL_TIME };
 

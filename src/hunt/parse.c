@@ -297,6 +297,16 @@ static struct hunt_node *negate(struct parser *p, size_t at, struct hunt_node *k
 	return n && add_kid(p, n, kid) ? n : NULL;
 }
 
+/* field!=(a OR b): the field is there, and what stands in the brackets doesn't hold. */
+static struct hunt_node *parse_none(struct parser *p, size_t at, struct str field)
+{
+	const struct hunt_term there = { .test = TEST_EXISTS, .field = field, .text = STR("") };
+	const struct subject s = { field, TEST_EXACT };
+	struct hunt_node *group = negate(p, at, parse_group(p, at, &s));
+	struct hunt_node *n = group ? new_node(p, HUNT_AND, at) : NULL;
+	return n && add_kid(p, n, new_term(p, at, &there)) && add_kid(p, n, group) ? n : NULL;
+}
+
 /* Behind a field's name and its operator. */
 static struct hunt_node *parse_compared(struct parser *p, size_t at, struct str field, const char *op)
 {
@@ -314,6 +324,8 @@ static struct hunt_node *parse_compared(struct parser *p, size_t at, struct str 
 	for (size_t i = 0; s.test == TEST_IS && i < ARRAY_LEN(orders); i++)
 		if (parse_take(p, orders[i].op)) /* as Lucene writes it */
 			return parse_bound(p, at, field, orders[i].test);
+	if (c == '(' && s.test == TEST_DIFFERS)
+		return parse_none(p, at, field);
 	return c == '(' ? parse_group(p, at, &s) : parse_value(p, at, &s);
 }
 

@@ -52,6 +52,8 @@ static void expressions(void **state)
 		{ "ff:\\*", "ff:\"*\"" },
 		{ "f:a*b?", "f: a*b?" },
 		{ "f!=a", "f!=a" },
+		{ "f!=(a OR b*)", "f:* AND NOT (f=a OR f= b*)" },
+		{ "x OR -f!=(a b)", "x OR NOT (f:* AND NOT (f=a AND f=b))" },
 		{ "f : a", "f:a" },
 		{ "f = \"a b\"", "f=\"a b\"" },
 		{ "f:(a OR \"b c\" AND NOT d*)", "f:a OR f:\"b c\" AND NOT f: d*" },

@@ -59,7 +59,7 @@ struct where {
 static int where_push(struct step *s, const struct row *row)
 {
 	const struct where *w = (struct where *)s;
-	return hunt_filter_holds(w->filter, row->cells) ? flow_push(s, row) : 0;
+	return hunt_filter_holds(w->filter, row->cells, row->all) ? flow_push(s, row) : 0;
 }
 
 int step_where(struct flow *f, struct step **ret, const struct hunt_stage *stage, struct str **names, size_t *n)
@@ -78,7 +78,7 @@ struct fields {
 	struct step step;
 	size_t *columns;
 	struct hunt_cell *cells;
-	struct event_field *fields;
+	struct event_field *fields, *all;
 };
 
 static int fields_push(struct step *s, const struct row *row)
@@ -88,8 +88,10 @@ static int fields_push(struct step *s, const struct row *row)
 		x->cells[i] = row->cells[x->columns[i]];
 		if (row->fields)
 			x->fields[i] = row->fields[x->columns[i]];
+		if (row->all)
+			x->all[i] = row->all[x->columns[i]];
 	}
-	const struct row own = { x->cells, row->fields ? x->fields : NULL, row->event };
+	const struct row own = { x->cells, row->fields ? x->fields : NULL, row->all ? x->all : NULL, row->event };
 	return flow_push(s, &own);
 }
 
@@ -103,8 +105,9 @@ int step_fields(struct flow *f, struct step **ret, const struct hunt_stage *stag
 		return r;
 	x->cells = arena_zalloc(&f->arena, stage->n_keys * sizeof(*x->cells));
 	x->fields = arena_zalloc(&f->arena, stage->n_keys * sizeof(*x->fields));
+	x->all = arena_zalloc(&f->arena, stage->n_keys * sizeof(*x->all));
 	struct str *own = flow_names(f, stage->n_keys);
-	if (!x->cells || !x->fields || !own)
+	if (!x->cells || !x->fields || !x->all || !own)
 		return flow_no_memory(f);
 	for (size_t i = 0; i < stage->n_keys; i++)
 		own[i] = stage->keys[i].field;
@@ -238,10 +241,9 @@ struct sort {
 	size_t n, cap, bytes;
 	uint64_t most; /* that can be wanted */
 	uint64_t seq;
+	size_t full;  /* bytes from which on some are let go */
 	bool bounded; /* `most` is all that is wanted: nothing is shed */
 };
-
-enum { HELD_BYTES = 256 << 20 };
 
 static struct str keep(char **to, struct str s)
 {
@@ -322,9 +324,15 @@ static int sort_push(struct step *step, const struct row *row)
 	s->bytes += h->bytes;
 	if (s->n >= s->most * 2 + 1000)
 		put_in_order(s, s->most);
-	if (s->bytes > HELD_BYTES) {
-		s->bounded = false;
-		put_in_order(s, s->n / 2);
+	if (s->bytes > s->full) {
+		const size_t bound = step->flow->limits.bytes;
+		put_in_order(s, s->most);
+		if (s->bytes > bound) {
+			s->bounded = false;
+			put_in_order(s, s->n / 2);
+		}
+		/* some slack, or each row that comes would put them all in order */
+		s->full = s->bytes + bound / 8 > bound ? s->bytes + bound / 8 : bound;
 	}
 	return 0;
 }
@@ -336,7 +344,7 @@ static int sort_end(struct step *step)
 	put_in_order(s, s->most);
 	for (size_t i = 0; !r && i < s->n; i++) {
 		const struct held *h = s->rows[i];
-		const struct row row = { h->cells, NULL, h->event.json.p ? &h->event : NULL };
+		const struct row row = { h->cells, NULL, NULL, h->event.json.p ? &h->event : NULL };
 		r = flow_push(step, &row);
 	}
 	return r < 0 ? r : flow_end(step);
@@ -359,6 +367,7 @@ int step_sort(struct flow *f, struct step **ret, const struct hunt_stage *stage,
 	s->step.end = sort_end;
 	s->step.done = sort_done;
 	s->most = f->limits.held;
+	s->full = f->limits.bytes;
 	/* flow.c has it in stage->n when a head follows. */
 	if (stage->n && stage->n < s->most) {
 		s->most = stage->n;

@@ -11,10 +11,12 @@ struct run {
 	struct hunt_result *result;
 	struct hunt_cell *cells; /* of one event */
 	struct event_field *fields;
+	struct event_field *all;
 	struct pluck *pluck;
 	struct arena joined;
 	struct str dataset;
 	atomic_bool stop;
+	atomic_uint lacks;
 	int64_t start;
 	uint64_t blocks;
 	int failed; /* -errno of a step */
@@ -42,6 +44,21 @@ static struct str join(struct run *r, const struct event_field *f)
 	return (struct str){ to, (size_t)(at - to) };
 }
 
+/* The values of several fields; the first has some. */
+static struct event_field all_of(struct run *r, const struct event_field *paths, size_t n_paths)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < n_paths; i++)
+		n += paths[i].n;
+	struct str *to = n > paths[0].n ? arena_alloc(&r->joined, n * sizeof(*to)) : NULL;
+	if (!to)
+		return paths[0];
+	for (size_t i = 0, at = 0; i < n_paths; at += paths[i++].n)
+		for (size_t k = 0; k < paths[i].n; k++)
+			to[at + k] = paths[i].values[k];
+	return (struct event_field){ to, n };
+}
+
 static void fill(struct run *r, int64_t time, struct str dataset, const struct event_field *paths)
 {
 	struct flow *f = &r->flow;
@@ -50,16 +67,17 @@ static void fill(struct run *r, int64_t time, struct str dataset, const struct e
 	for (size_t i = 0; i < f->n; i++) {
 		const struct source_column *c = &f->columns[i];
 		r->cells[i] = (struct hunt_cell){ .kind = CELL_NONE };
-		r->fields[i] = (struct event_field){ 0 };
+		r->fields[i] = r->all[i] = (struct event_field){ 0 };
 		if (c->from == FROM_TIME) {
 			r->cells[i] = (struct hunt_cell){ .kind = CELL_TIME, .time = time };
 		} else if (c->from == FROM_DATASET) {
 			r->cells[i] = (struct hunt_cell){ .kind = CELL_TEXT, .text = r->dataset };
-			r->fields[i] = (struct event_field){ &r->dataset, 1 };
+			r->fields[i] = r->all[i] = (struct event_field){ &r->dataset, 1 };
 		}
 		for (size_t k = c->first; k < c->first + c->n; k++)
 			if (paths[k].n) {
 				r->fields[i] = paths[k];
+				r->all[i] = all_of(r, paths + k, c->first + c->n - k);
 				r->cells[i] = (struct hunt_cell){ .kind = CELL_TEXT, .text = join(r, &paths[k]) };
 				break;
 			}
@@ -68,7 +86,9 @@ static void fill(struct run *r, int64_t time, struct str dataset, const struct e
 
 static int push(struct run *r, const struct event_row *event)
 {
-	const struct row row = { r->cells, r->fields, event };
+	if (atomic_load_explicit(&r->stop, memory_order_relaxed)) /* what was asked of this one may not hold */
+		return 1;
+	const struct row row = { r->cells, r->fields, r->all, event };
 	int done = r->flow.first->push(r->flow.first, &row);
 	r->failed = done < 0 ? done : r->failed;
 	return done || atomic_load_explicit(&r->stop, memory_order_relaxed);
@@ -96,8 +116,23 @@ static int found(void *arg, const struct event_row *row)
 
 static void lack(struct run *r, enum hunt_lack what)
 {
-	r->result->lacks |= what;
+	atomic_fetch_or(&r->lacks, what);
 	atomic_store(&r->stop, true);
+}
+
+static bool is_over(void *arg)
+{
+	struct run *r = arg;
+	const int64_t time = r->flow.limits.time;
+	if (atomic_load_explicit(&r->stop, memory_order_relaxed))
+		return true;
+	if (r->q->cancel && atomic_load_explicit(r->q->cancel, memory_order_relaxed))
+		lack(r, HUNT_CANCELLED);
+	else if (time && clock_monotonic(r->q->clock) - r->start > time)
+		lack(r, HUNT_LATE);
+	else
+		return false;
+	return true;
 }
 
 /* Called for each block. */
@@ -107,11 +142,10 @@ static void progress(void *arg, uint64_t done, uint64_t whole)
 	const struct hunt_limits *l = &r->flow.limits;
 	if (r->q->progress)
 		r->q->progress(r->q->progress_arg, done, whole);
-	if (r->q->cancel && atomic_load_explicit(r->q->cancel, memory_order_relaxed))
-		lack(r, HUNT_CANCELLED);
-	else if (l->time && clock_monotonic(r->q->clock) - r->start > l->time)
-		lack(r, HUNT_LATE);
-	else if (l->blocks && r->blocks++ - r->result->found.skipped >= l->blocks)
+	const uint64_t skipped = r->result->found.skipped;
+	r->blocks++;
+	/* more may be skipped already than were told */
+	if (!is_over(r) && l->blocks && r->blocks > skipped && r->blocks - skipped > l->blocks)
 		lack(r, HUNT_BLOCKS);
 }
 
@@ -120,7 +154,8 @@ static int make_room(struct run *r)
 	struct flow *f = &r->flow;
 	r->cells = arena_zalloc(&f->arena, (f->n + 1) * sizeof(*r->cells));
 	r->fields = arena_zalloc(&f->arena, (f->n + 1) * sizeof(*r->fields));
-	if (!r->cells || !r->fields)
+	r->all = arena_zalloc(&f->arena, (f->n + 1) * sizeof(*r->all));
+	if (!r->cells || !r->fields || !r->all)
 		return flow_no_memory(f);
 	if (getrandom(&f->seed, sizeof(f->seed), 0) != sizeof(f->seed))
 		f->seed = (uint64_t)r->start;
@@ -152,6 +187,7 @@ static void sum_up(struct run *r)
 {
 	struct hunt_result *result = r->result;
 	result->gave_up = atomic_load(&r->flow.asks.gave_up);
+	result->lacks |= atomic_load(&r->lacks);
 	result->lacks |= result->shed ? HUNT_SHED : 0;
 	result->lacks |= result->found.damaged || result->found.mending ? HUNT_DAMAGED : 0;
 	result->lacks |= result->gave_up ? HUNT_GAVE_UP : 0;
@@ -166,6 +202,8 @@ int hunt_run(const struct hunt *h, const struct events_kind *kind, struct events
 	r.flow.limits = q->limits;
 	r.flow.sink = sink;
 	r.flow.result = ret;
+	r.flow.asks.is_over = is_over;
+	r.flow.asks.arg = &r;
 	int code = flow_init(&r.flow, h, &stage, err);
 	code = code ? code : make_room(&r);
 	code = code ? code : search(&r, kind, store);

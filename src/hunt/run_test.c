@@ -206,6 +206,8 @@ WHEN(is_cmd, e->message == 3)
 WHEN(is_power, e->message == 4)
 WHEN(root_or_an, e->user < 2)
 WHEN(is_late, e->n >= 100)
+WHEN(has_no_user, !has_user(e))
+WHEN(is_failed, e->message == 0)
 
 static void finds_events(void **state)
 {
@@ -261,6 +263,29 @@ static void finds_events(void **state)
 		{ "* | sort -n | where n>=100", is_late },
 		{ "* | head 5000 | where n>=100", is_late },
 		{ "* | dedup n | where n>=100", is_late },
+		{ "user!=(root OR an)", is_binh },
+		{ "user!=(bình AND all)", root_or_an },
+		/* each value is asked, of all fields that a name stands for */
+		{ "* | head 5000 | where user:bình", is_binh },
+		{ "* | dedup n | where user:all", has_user },
+		{ "* | head 5000 | where user!=all", nothing },
+		{ "* | head 5000 | where user!=root user!=an", is_binh },
+		{ "* | head 5000 | where bytes:\"999999\" or NOT user:*", has_no_user },
+		/* what isn't certain to stand in a match is no hint */
+		{ "message:/nowhere|/", everything },
+		{ "message:/(nowhere|)Fail/", is_failed },
+		{ "message:/(nowhere)?Fail/", is_failed },
+		{ "message:/Failx*e?d/", is_failed },
+		{ "message:/Failx{0,}ed/", is_failed },
+		{ "message:/Failx{0}ed/", is_failed },
+		{ "message:/Failx\\E*ed/", is_failed },
+		{ "message:/Fail(?!x)ed\\b/", is_failed },
+		{ "message:/(?i)FAILED/", is_failed },
+		{ "message:/(?x)F a i l e d/", is_failed },
+		{ "message:/\\QFailed\\E/", is_failed },
+		{ "message:/Fail[^|]d/", is_failed },
+		{ "message:/paſſword/i", is_failed },
+		{ "message:/passw\\x6frd/", is_failed },
 	};
 	struct fixture *f = *state;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -392,6 +417,19 @@ static void is_bounded(void **state)
 	assert_int_equal(r.shed, 0);
 	assert_true(r.limited);
 	buf_free(&t->text);
+	/* More than fits, but not of what is wanted: nothing is lacking. */
+	r = run(f, "| sort n | fields n", (struct hunt_limits){ .bytes = 100000, .rows = 5 }, t);
+	assert_int_equal(r.rows, 5);
+	assert_int_equal(r.shed, 0);
+	assert_true(str_starts(buf_str(&t->text), STR("n\n0\n1\n2\n3\n4\n")));
+	buf_free(&t->text);
+	r = run(f, "| sort n | fields n", (struct hunt_limits){ .bytes = 100000 }, t);
+	assert_true(r.rows > 50 && r.rows < 500 && r.shed == EVENTS - r.rows);
+	assert_true(str_starts(buf_str(&t->text), STR("n\n0\n1\n2\n3\n4\n")));
+	buf_free(&t->text);
+	r = run(f, "| max(message) by n", (struct hunt_limits){ .bytes = 100000 }, t);
+	assert_true(r.rows >= 256 && r.rows < 1000 && r.shed >= EVENTS - r.rows);
+	buf_free(&t->text);
 	r = run(f, "n<5", (struct hunt_limits){ .rows = 5 }, t);
 	assert_int_equal(r.rows, 5);
 	assert_false(r.limited);
@@ -406,6 +444,57 @@ static void is_bounded(void **state)
 	buf_free(&t->text);
 	buf_free(&lacks);
 	free(t);
+}
+
+/* A store that passed more blocks over than it told of. */
+static int pick_none(struct events *e, const struct event_query *q, const struct str *paths, size_t n,
+                     int (*fn)(void *arg, const struct event_picked *picked), void *arg, struct event_found *ret,
+                     struct err *err)
+{
+	ret->skipped = 3;
+	q->progress(q->progress_arg, 1, 5);
+	assert_false(atomic_load(q->cancel));
+	for (int i = 0; i < 4; i++)
+		q->progress(q->progress_arg, 1, 5);
+	assert_true(atomic_load(q->cancel));
+	return 0;
+}
+
+static void bounds_blocks(void **state)
+{
+	struct fixture *f = *state;
+	struct hunt *h;
+	struct hunt_error error;
+	struct hunt_result result;
+	struct table t = { 0 };
+	const struct events_kind kind = { .pick = pick_none };
+	const struct hunt_question q = { .from = INT64_MIN, .limits = { .blocks = 1 }, .clock = &f->clock };
+	const struct hunt_sink sink = { take_columns, take_row, &t };
+	assert_int_equal(hunt_parse(&h, STR("| count"), &error), 0);
+	assert_int_equal(hunt_run(h, &kind, f->store, &q, &sink, &result, NULL), 0);
+	assert_int_equal(result.lacks, HUNT_BLOCKS);
+	hunt_free(h);
+	buf_free(&t.text);
+}
+
+/* Who stops a hunt doesn't wait for its regular expressions. */
+static void is_stopped(void **state)
+{
+	struct fixture *f = *state;
+	struct hunt *h;
+	struct hunt_error error;
+	struct hunt_result result;
+	struct table t = { 0 };
+	const atomic_bool cancel = true;
+	const struct hunt_question q = { .from = INT64_MIN, .clock = &f->clock, .cancel = &cancel };
+	const struct hunt_sink sink = { take_columns, take_row, &t };
+	assert_int_equal(hunt_parse(&h, STR("NOT message:/^(.+)+[#~]$/"), &error), 0);
+	assert_int_equal(hunt_run(h, &events_embedded, f->store, &q, &sink, &result, NULL), 0);
+	assert_int_equal(result.lacks, HUNT_CANCELLED);
+	assert_int_equal(result.gave_up, 0);
+	assert_int_equal(t.rows, 0);
+	hunt_free(h);
+	buf_free(&t.text);
 }
 
 static void explains(void **state)
@@ -429,6 +518,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(finds_events),   cmocka_unit_test(counts),     cmocka_unit_test(bins),
 		cmocka_unit_test(several_values), cmocka_unit_test(is_bounded), cmocka_unit_test(explains),
+		cmocka_unit_test(bounds_blocks),  cmocka_unit_test(is_stopped),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);
 }

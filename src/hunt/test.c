@@ -121,13 +121,17 @@ static bool ask_network(const struct hunt_term *t, struct str value)
 
 static bool ask_regex(const struct hunt_ask *a, struct str value)
 {
+	const struct hunt_asks *asks = a->asks;
+	/* Each may take milliseconds, and a block has thousands: its answer counts no more once the hunt is over. */
+	if (asks->is_over && asks->is_over(asks->arg))
+		return false;
 	pcre2_match_data *data = pcre2_match_data_create(1, NULL);
 	if (!data)
 		return false;
 	const int r = pcre2_match(a->code, (PCRE2_SPTR)(value.n ? value.p : ""), value.n, 0, 0, data, a->context);
 	pcre2_match_data_free(data);
 	if (r == PCRE2_ERROR_MATCHLIMIT || r == PCRE2_ERROR_DEPTHLIMIT || r == PCRE2_ERROR_HEAPLIMIT)
-		atomic_fetch_add_explicit(a->gave_up, 1, memory_order_relaxed);
+		atomic_fetch_add_explicit(&a->asks->gave_up, 1, memory_order_relaxed);
 	return r >= 0;
 }
 
@@ -196,14 +200,33 @@ static size_t pass_class(struct str re, size_t at)
 	return at + 1;
 }
 
+/* Behind the quantifier {1,5} that begins at `at`; `at`: none does, the bracket is itself. */
+static size_t pass_times(struct str re, size_t at)
+{
+	size_t end = at + 1;
+	while (end < re.n && strchr("0123456789, ", re.p[end]))
+		end++;
+	return end < re.n && re.p[end] == '}' ? end + 1 : at;
+}
+
+/* Whether it has what isn't thought of below: then nothing is known. */
+static bool is_unsure(struct str re)
+{
+	for (size_t i = 0; i < re.n; i++) {
+		const char next = i + 1 < re.n ? re.p[i + 1] : ' ';
+		if (re.p[i] == '|' || (re.p[i] == '(' && strchr("?*", next)) ||
+		    (re.p[i] == '\\' && strchr("QExocNpPkgG0123456789", next)))
+			return true;
+	}
+	return false;
+}
+
 /* The bytes outside of brackets that each match has. What isn't known for certain has none. */
 static void runs_of_regex(struct runs *r, struct str re, bool caseless)
 {
 	unsigned depth = 0;
-	for (size_t i = 0; i + 1 < re.n; i++)
-		if (re.p[i] == '|' || (re.p[i] == '(' && strchr("?*", re.p[i + 1])) ||
-		    (re.p[i] == '\\' && strchr("QxocNpPkgG0123456789", re.p[i + 1])))
-			return;
+	if (is_unsure(re))
+		return;
 	for (size_t i = 0; i < re.n; i++) {
 		const char c = re.p[i];
 		if (c == '\\' && i + 1 < re.n) {
@@ -220,8 +243,10 @@ static void runs_of_regex(struct runs *r, struct str re, bool caseless)
 			depth += c == '(' ? 1 : -1u;
 		} else if (c == '*' || c == '?' || c == '{') {
 			run_drops(r);
-			while (c == '{' && i < re.n && re.p[i] != '}')
-				i++;
+			const size_t behind = c == '{' ? pass_times(re, i) : i;
+			i = behind > i ? behind - 1 : i;
+		} else if (c == '+' && i + 1 < re.n && strchr("*?+{", re.p[i + 1])) {
+			run_drops(r); /* of "b+*", too, all may be left out */
 		} else if (strchr("+.^$", c)) {
 			run_ends(r);
 		} else if (!depth) {
@@ -378,7 +403,7 @@ int hunt_ask_new(struct hunt_ask **ret, struct hunt_asks *asks, const struct hun
 	if (!a)
 		return err_set(err, -ENOMEM, "%m");
 	a->term = t;
-	a->gave_up = &asks->gave_up;
+	a->asks = asks;
 	a->next = asks->all;
 	asks->all = a;
 	hint->text = STR("");

@@ -13,10 +13,10 @@ struct hunt_ask {
 	bool unicode;    /* cases alike by Unicode's simple folding; else ASCII's */
 	struct str text; /* folded; ASK_GLOB: with marks */
 	const struct hunt_term *term;
-	void *code;                    /* pcre2_code */
-	void *context;                 /* pcre2_match_context */
-	atomic_uint_fast64_t *gave_up; /* the hunt's */
-	struct hunt_ask *next;         /* of those to be freed */
+	void *code;             /* pcre2_code */
+	void *context;          /* pcre2_match_context */
+	struct hunt_asks *asks; /* the hunt's */
+	struct hunt_ask *next;  /* of those to be freed */
 };
 
 /* What asks of one hunt share. */
@@ -24,6 +24,8 @@ struct hunt_asks {
 	struct arena *arena;
 	struct hunt_ask *all;
 	atomic_uint_fast64_t gave_up;
+	bool (*is_over)(void *arg); /* whether nobody wants answers any more; by several threads at once; may be NULL */
+	void *arg;
 };
 
 /* Only for `text`, so that blocks without it are passed over: it stands in each value that the ask says yes to. */

@@ -136,7 +136,10 @@ static int filter_term(struct hunt_filter *f, struct hunt_asks *asks, const stru
 	struct hunt_hint hint;
 	f->last = n;
 	if (t->field.n) {
-		while (f->first < n && !hunt_is_column(t->field, names[f->first]))
+		while (f->first < n && !str_eq(t->field, names[f->first]))
+			f->first++;
+		for (f->first = f->first < n ? f->first : 0;
+		     f->first < n && !hunt_is_column(t->field, names[f->first]);)
 			f->first++;
 		if (f->first == n)
 			return err_set(err, -EINVAL,
@@ -189,27 +192,34 @@ struct str hunt_cell_text(const struct hunt_cell *cell, char room[CELL_ROOM])
 	return (struct str){ room, n > 0 && n < CELL_ROOM ? (size_t)n : 0 };
 }
 
-static bool term_holds(const struct hunt_filter *f, const struct hunt_cell *cells)
+static bool term_holds(const struct hunt_filter *f, const struct hunt_cell *cells, const struct event_field *all)
 {
 	const bool differs = f->term->test == TEST_DIFFERS;
+	bool is_there = false;
 	char room[CELL_ROOM];
-	for (size_t i = f->first; i < f->last; i++)
-		if (cells[i].kind != CELL_NONE &&
-		    (!f->ask || hunt_ask_value(f->ask, hunt_cell_text(&cells[i], room)) != differs))
-			return true;
-	return false;
+	for (size_t i = f->first; i < f->last; i++) {
+		if (cells[i].kind == CELL_NONE)
+			continue;
+		is_there = true;
+		const struct str one = hunt_cell_text(&cells[i], room);
+		const bool several = all && all[i].n;
+		for (size_t k = 0; f->ask && k < (several ? all[i].n : 1); k++)
+			if (hunt_ask_value(f->ask, several ? all[i].values[k] : one))
+				return !differs;
+	}
+	return is_there && (differs || !f->ask);
 }
 
-bool hunt_filter_holds(const struct hunt_filter *f, const struct hunt_cell *cells)
+bool hunt_filter_holds(const struct hunt_filter *f, const struct hunt_cell *cells, const struct event_field *all)
 {
 	switch (f->kind) {
 	case HUNT_ALL: return true;
-	case HUNT_TERM: return term_holds(f, cells);
-	case HUNT_NOT: return !hunt_filter_holds(f->kids[0], cells);
+	case HUNT_TERM: return term_holds(f, cells, all);
+	case HUNT_NOT: return !hunt_filter_holds(f->kids[0], cells, all);
 	default: break;
 	}
 	for (size_t i = 0; i < f->n; i++)
-		if (hunt_filter_holds(f->kids[i], cells) == (f->kind == HUNT_OR))
+		if (hunt_filter_holds(f->kids[i], cells, all) == (f->kind == HUNT_OR))
 			return f->kind == HUNT_OR;
 	return f->kind == HUNT_AND;
 }

@@ -11,7 +11,7 @@ int hunt_where(struct event_expr *ret, struct hunt_asks *asks, const struct hunt
 struct hunt_filter;
 int hunt_filter_new(struct hunt_filter **ret, struct hunt_asks *asks, const struct hunt_node *n,
                     const struct str *names, size_t n_names, struct err *err);
-bool hunt_filter_holds(const struct hunt_filter *f, const struct hunt_cell *cells);
+bool hunt_filter_holds(const struct hunt_filter *f, const struct hunt_cell *cells, const struct event_field *all);
 /* Whether a written name means this column. */
 bool hunt_is_column(struct str name, struct str column);
 /* A cell as text, in the room where it has to be made. */

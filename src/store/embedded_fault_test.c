@@ -368,6 +368,37 @@ static void test_damaged_days(void **state)
 	fixture_remove(dir);
 }
 
+/* A day that turns out to be damaged while a segment goes there: what was gathered for it is gathered anew. */
+static void test_damaged_while_sealing(void **state)
+{
+	char dir[FIXTURE_PATH], path[FIXTURE_PATH + 64], junk[PAGE];
+	struct err err = { 0 };
+	memset(junk, 0x5a, sizeof(junk));
+	for (int rounds = 1; rounds < STORED / 128; rounds += 7) {
+		uint64_t lost_days = 0;
+		fixture_folder(dir);
+		fill(dir);
+		struct events *s = open_at(dir, false);
+		assert_int_equal(embedded_turn(s, &err), 0);
+		for (int i = 0; i < rounds; i++)
+			assert_int_equal(seal_work(s, 0, &err), 0);
+		for (int day = 22; day <= 23; day++) {
+			days_forget(s, day_of(FIXTURE_NOON) + day - 22);
+			snprintf(path, sizeof(path), "%s/days/2026-11-%d.db", dir, day);
+			int fd = open(path, O_RDWR);
+			assert_int_equal(pwrite(fd, junk, sizeof(junk), 0), sizeof(junk));
+			close(fd);
+		}
+		for (int i = 0; i < 2000 && (s->n_pending > 1 || s->mend.salvage || !s->mend.looked); i++) {
+			events_embedded.tick(s, &err);
+			s->seal.retry_at = 0;
+		}
+		events_embedded.close(s);
+		assert_int_equal(goes_on(dir, &lost_days), 2 * STORED);
+		fixture_remove(dir);
+	}
+}
+
 static void test_damaged_journal(void **state)
 {
 	char dir[FIXTURE_PATH], path[FIXTURE_PATH + 64], good[FIXTURE_PATH + 64];
@@ -411,7 +442,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_killed),          cmocka_unit_test(test_disk_full),
 		cmocka_unit_test(test_disk_read_only),  cmocka_unit_test(test_damaged_days),
-		cmocka_unit_test(test_damaged_journal),
+		cmocka_unit_test(test_damaged_journal), cmocka_unit_test(test_damaged_while_sealing),
 	};
 	signal(SIGPIPE, SIG_IGN);
 	return cmocka_run_group_tests(tests, NULL, NULL);

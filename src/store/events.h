@@ -80,7 +80,7 @@ struct event_query {
 	const struct event_expr *blocks;
 	bool oldest_first;         /* else the newest first */
 	uint64_t limit;            /* 0: all */
-	const atomic_bool *cancel; /* looked at between blocks; may be NULL */
+	const atomic_bool *cancel; /* looked at all along; may be NULL */
 	/* Called between blocks: how much of the whole has been looked at, in the same unit. May be NULL. */
 	void (*progress)(void *arg, uint64_t done, uint64_t whole);
 	void *progress_arg;

@@ -130,6 +130,7 @@ enum { FIND_ROWS = CHUNK_ROWS / 64 };
 struct find_block {
 	struct chunk *chunk; /* opened by the caller */
 	const struct find_where *where;
+	const atomic_bool *cancel; /* looked at between columns; may be NULL */
 
 	uint64_t rows[FIND_ROWS]; /* a bit for each row that it holds for */
 
@@ -139,7 +140,8 @@ struct find_block {
 
 /*
  * Fills b->rows with the rows of first <= time <= last that it holds for. *n: how many they are. `times`: of all
- * rows, or NULL: all rows lie in that span, which isn't looked at then. -EBADMSG: the block is damaged.
+ * rows, or NULL: all rows lie in that span, which isn't looked at then. 1: cancelled. -EBADMSG: the block is
+ * damaged.
  */
 int find_block(struct find_block *b, const int64_t *times, int64_t first, int64_t last, uint32_t *n, struct err *err);
 void find_block_done(struct find_block *b);

@@ -117,7 +117,7 @@ struct find_ahead *find_ahead_begin(struct find_search *s, int32_t day, const st
 	a->own = *s;
 	a->own.found = &a->found;
 	a->own.day = NULL;
-	a->own.block = (struct find_block){ .where = &s->where };
+	a->own.block = (struct find_block){ .where = &s->where, .cancel = s->q->cancel };
 	a->blocks = blocks;
 	a->at = from;
 	a->n = n;

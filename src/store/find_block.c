@@ -27,7 +27,12 @@ static int ask_hint(void *arg, const struct chunk_values *v, bool plain, uint8_t
 	return ask(&own, v, plain, hit, err);
 }
 
-/* The rows of all columns that the term is about. */
+static bool is_cancelled(const struct find_block *b)
+{
+	return b->cancel && atomic_load_explicit(b->cancel, memory_order_relaxed);
+}
+
+/* The rows of all columns that the term is about. 1: cancelled. */
 static int search_columns(struct find_block *b, const struct find_term *t, const struct chunk_question *q,
                           uint64_t rows[FIND_ROWS], struct err *err)
 {
@@ -35,11 +40,12 @@ static int search_columns(struct find_block *b, const struct find_term *t, const
 	memset(rows, 0, FIND_ROWS * sizeof(*rows));
 	for (size_t i = 0; !r && i < t->n_fields; i++) {
 		uint32_t column = chunk_column(b->chunk, t->fields[i]);
-		if (column != UINT32_MAX)
+		r = is_cancelled(b);
+		if (!r && column != UINT32_MAX)
 			r = chunk_search(b->chunk, column, q, rows, err);
 	}
 	for (uint32_t c = 0; !t->n_fields && !r && c < chunk_n_columns(b->chunk); c++)
-		r = chunk_search(b->chunk, c, q, rows, err);
+		r = is_cancelled(b) ? 1 : chunk_search(b->chunk, c, q, rows, err);
 	return r;
 }
 

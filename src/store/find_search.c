@@ -8,6 +8,7 @@ enum {
 	/* So many blocks are searched before a second thread is begun, and so many have to be left for it. */
 	ALONE_AT_FIRST = 8,
 	WORTH_AHEAD = 16,
+	LOOK_EVERY = 256, /* rows of the journal: whether it is cancelled */
 };
 
 static bool wants_dataset(const struct event_query *q, struct str dataset)
@@ -31,6 +32,7 @@ int find_search_begin(struct find_search *s, struct events *store, const struct 
 		return r;
 	s->block.chunk = embedded_chunk(store);
 	s->block.where = s->json.where = &s->where;
+	s->block.cancel = q->cancel;
 	return 0;
 }
 
@@ -51,6 +53,7 @@ struct loose {
 	int (*fn)(void *arg, uint64_t seq, const struct event_row *row);
 	void *arg;
 	struct err *err;
+	uint64_t n;
 };
 
 static int try_loose(void *arg, uint64_t seq, const struct event_row *row)
@@ -58,6 +61,8 @@ static int try_loose(void *arg, uint64_t seq, const struct event_row *row)
 	struct loose *l = arg;
 	struct find_search *s = l->search;
 	bool holds = true;
+	if (l->n++ % LOOK_EVERY == 0 && is_cancelled(s))
+		return 1;
 	if (row->time < s->first || row->time > s->last || !wants_dataset(s->q, row->dataset))
 		return 0;
 	s->found->rows++;
@@ -69,7 +74,7 @@ static int try_loose(void *arg, uint64_t seq, const struct event_row *row)
 int find_search_loose(struct find_search *s, int (*fn)(void *arg, uint64_t seq, const struct event_row *row), void *arg,
                       struct err *err)
 {
-	struct loose l = { s, fn, arg, err };
+	struct loose l = { s, fn, arg, err, 0 };
 	return embedded_unsealed(s->store, try_loose, &l, err);
 }
 

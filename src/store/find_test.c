@@ -1,4 +1,5 @@
 /* Searches in a store against a plain walk over what was put in. */
+#include "store/embedded_inside.h"
 #include "store/find_fixture.h"
 
 #include <errno.h>
@@ -168,7 +169,7 @@ static void stops_when_told(void **state)
 	q.cancel = &cancel;
 	s = (struct stop){ 0 };
 	assert_int_equal(events_embedded.find(f->store, &q, stop, &s, &cost, NULL), 0);
-	assert_int_equal(s.n, EVENTS / 6); /* the journal was looked through before the first block */
+	assert_int_equal(s.n, 0);
 	static struct event_expr many[EVENT_EXPR_TERMS + 1], deep[EVENT_EXPR_DEPTH + 2];
 	struct event_expr all = { .kind = EXPR_OR, .of = many, .n = EVENT_EXPR_TERMS + 1 };
 	q = (struct event_query){ .where = &all };
@@ -201,6 +202,51 @@ static void newest_few_touch_few_blocks(void **state)
 	assert_int_equal(all.rows, EVENTS);
 	assert_int_equal(all.events, EVENTS);
 	assert_true(few.bytes * 2 < all.bytes);
+}
+
+static uint64_t found_of(struct events *s, const char *field, const char *text, enum event_term_kind kind)
+{
+	struct stop stopped = { 0 };
+	struct event_found cost;
+	struct event_expr where = { .term = { .kind = kind, .field = str_from(field), .text = str_from(text) } };
+	struct event_query q = { .where = &where };
+	assert_int_equal(events_embedded.find(s, &q, stop, &stopped, &cost, NULL), 0);
+	return stopped.n;
+}
+
+/* Of times that only look like RFC 3339, and of those within prose, filters have the words. */
+static void times_are_found(void **state)
+{
+	enum { N = 600 };
+	struct fixture *f = *state;
+	struct events *s;
+	struct err err = { 0 };
+	char dir[160], json[512];
+	snprintf(dir, sizeof(dir), "%s/times", f->dir);
+	const struct events_config config = { .dir = dir, .clock = &clock_system };
+	if (mkdir(dir, 0700) || events_embedded.open(&s, &config, &err))
+		fail_msg("%s", err.text);
+	for (int i = 0; i < N; i++) {
+		uint8_t verdict;
+		uint64_t seq;
+		int n = snprintf(json, sizeof(json),
+		                 "{\"at\":\"2026-11-22T%02d:30:%02d.%03dZ\",\"zone\":\"2026-11-22 %02d:30:%02d.%03d UTC\","
+		                 "\"gap\":\"2026-11-22_%02d:30:%02d\",\"message\":\"2026-11-22T%02d:30:%02d.%03dZ ERROR in "
+		                 "worker%d of the pool\"}",
+		                 i / 60, i % 60, i, i / 60, i % 60, i, i / 60, i % 60, i / 60, i % 60, i, i % 9);
+		struct event_row row = { .time = START + i * (int64_t)CLOCK_S, .dataset = STR("times"), .json = { json, (size_t)n } };
+		assert_int_equal(events_embedded.append(s, &row, 1, &verdict, &seq, &err), 0);
+	}
+	assert_int_equal(embedded_turn(s, &err), 0);
+	for (int i = 0; i < 1000 && s->n_pending > 1; i++)
+		assert_int_equal(events_embedded.tick(s, &err), 0);
+	assert_int_equal(found_of(s, "at", "2026-11-22T08:30:00.480Z", TERM_EQUAL), 1);
+	assert_int_equal(found_of(s, "zone", "2026-11-22 08:30:00.480 UTC", TERM_EQUAL), 1);
+	assert_int_equal(found_of(s, "zone", "2026-11-22 08:30:00.480 UTC", TERM_WORD), 1);
+	assert_int_equal(found_of(s, "gap", "2026-11-22_08:30:00", TERM_EQUAL), 1);
+	assert_int_equal(found_of(s, "message", "2026-11-22T08:30:00.480Z ERROR", TERM_WORD), 1);
+	assert_int_equal(found_of(s, "message", "22T08:30", TERM_SUBSTRING), 60);
+	events_embedded.close(s);
 }
 
 /* One block's bytes are spoilt: the others are found, and it is counted. */
@@ -240,6 +286,7 @@ int main(void)
 		cmocka_unit_test(stops_when_told),
 		cmocka_unit_test(newest_few_touch_few_blocks),
 		cmocka_unit_test(as_a_plain_walk),
+		cmocka_unit_test(times_are_found),
 		cmocka_unit_test(damage_is_counted),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -108,6 +108,31 @@ class Disk(unittest.TestCase):
         """What a failed flush was for may be lost whatever the next one says."""
         self.fails_for_a_while("Input/output error", syncs=errno.EIO)
 
+    def test_refused_is_matched_once(self):
+        """What was taken but couldn't be made durable is known when it comes again: rules see it, and once."""
+        with harness.Scratch() as scratch:
+            fault = Fault(scratch)
+            with Hub(scratch, prefix=fault.prefix) as hub:
+                token = hub.token()
+                acknowledged(hub, token, "before")
+                event = {"khien.id": f"{7:032x}", "event.dataset": "sshd", "event.provider": "sshd", "mark": "again",
+                         "user.name": "root", "event.outcome": "failure"}
+                fault.set(syncs=errno.EIO)
+                end = time.monotonic() + 10 * SLOW
+                while hub.post([event], token)[0] == 200:
+                    self.assertLess(time.monotonic(), end)
+                    event["khien.id"] = f"{random.getrandbits(128):032x}"
+                hub.send_tcp(failed("root"))  # waits: nobody could send it again
+                time.sleep(1.5)
+                fault.set()
+                self.goes_on(hub, token)
+                status, answer, _ = hub.post([event], token)
+                self.assertEqual((status, answer["kept"], answer["known"]), (200, 0, 1))
+                hub.finds(1, "event.dataset:sshd user.name:root", "--limit", "0", seconds=3)
+                self.assertEqual(hub.stop(), 0)
+                raised = [line for line in hub.out_lines() if "Password of root tried" in line]
+                self.assertEqual(len(raised), 2, raised)
+
     @unittest.skipUnless(ROOT, "a file system is mounted by root only")
     def test_file_system_gives_up(self):
         """ext4 finds an error of its own and goes read-only under the hub; repaired, all is there."""

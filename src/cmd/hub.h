@@ -63,10 +63,10 @@ struct link_alert {
 struct link_store {
 	struct events_counts counts;
 	struct event_retention retention;
-	uint64_t free_bytes; /* of the file system */
-	uint64_t alerts;     /* raised since the start */
+	uint64_t free_bytes;  /* of the file system */
+	uint64_t alerts;      /* raised since the start */
 	uint64_t alerts_lost; /* too many waited to be stored */
-	int32_t trouble;     /* -errno: nothing can be stored now */
+	int32_t trouble;      /* -errno: nothing can be stored now */
 	char why[256];
 };
 

@@ -33,8 +33,7 @@ int alerts_take(struct alerts *a, struct str body)
 	a->waiting.n = before;
 	a->waiting.failed = false;
 	if (!a->lost)
-		log_say(a->log, LOG_LEVEL_ERROR, "alerts-lost",
-		        LOG_TEXT("why", "too many wait to be stored"),
+		log_say(a->log, LOG_LEVEL_ERROR, "alerts-lost", LOG_TEXT("why", "too many wait to be stored"),
 		        LOG_TEXT("what", "a restart soon raises them again: while their events are in the journal"));
 	a->lost++;
 	return 0;

@@ -327,7 +327,8 @@ static int rounds(struct run *r, struct err *err)
 			return code;
 		first = false;
 		if (code) { /* no memory or no descriptors for now: it ran, and will again */
-			log_say(r->s->log, LOG_LEVEL_ERROR, "not-started", LOG_TEXT("why", err ? err->text : "see the system"));
+			log_say(r->s->log, LOG_LEVEL_ERROR, "not-started",
+			        LOG_TEXT("why", err ? err->text : "see the system"));
 			how = HUB_DIED;
 			r->renewing = false;
 		}

@@ -231,6 +231,7 @@ struct held {
 	uint64_t seq;
 	size_t bytes;
 	struct event_row event;
+	struct event_field *all; /* NULL: nobody asks for it */
 	struct hunt_cell cells[];
 };
 
@@ -254,10 +255,39 @@ static struct str keep(char **to, struct str s)
 	return (struct str){ p, s.n };
 }
 
+/* Whether a step behind it asks each value. */
+static bool is_asked(const struct step *s)
+{
+	while ((s = s->next) && s->stage)
+		if (s->stage->kind == STAGE_WHERE)
+			return true;
+	return false;
+}
+
+/* All values of row->all: the arrays to `at`, texts to *to. */
+static struct event_field *keep_all(struct event_field *at, char **to, const struct event_field *all, size_t n)
+{
+	struct str *values = (struct str *)(at + n);
+	for (size_t i = 0; i < n; i++) {
+		at[i] = (struct event_field){ values, all[i].n };
+		for (size_t k = 0; k < all[i].n; k++)
+			*values++ = keep(to, all[i].values[k]);
+	}
+	return at;
+}
+
 static struct held *hold(const struct step *s, const struct row *row)
 {
-	size_t bytes = sizeof(struct held) + s->n * sizeof(struct hunt_cell);
+	const struct event_field *all = row->all && is_asked(s) ? row->all : NULL;
+	size_t bytes = sizeof(struct held) + s->n * sizeof(struct hunt_cell), texts = 0;
+	const size_t fields = bytes;
+	for (size_t i = 0; all && i < s->n; i++) {
+		bytes += sizeof(*all) + all[i].n * sizeof(struct str);
+		for (size_t k = 0; k < all[i].n; k++)
+			texts += all[i].values[k].n;
+	}
 	const size_t cells = bytes;
+	bytes += texts;
 	for (size_t i = 0; i < s->n; i++)
 		bytes += row->cells[i].kind == CELL_TEXT ? row->cells[i].text.n : 0;
 	if (row->event)
@@ -267,6 +297,8 @@ static struct held *hold(const struct step *s, const struct row *row)
 		return NULL;
 	char *to = (char *)h + cells;
 	*h = (struct held){ .bytes = bytes };
+	if (all)
+		h->all = keep_all((struct event_field *)(void *)((char *)h + fields), &to, all, s->n);
 	for (size_t i = 0; i < s->n; i++) {
 		h->cells[i] = row->cells[i];
 		if (row->cells[i].kind == CELL_TEXT)
@@ -344,7 +376,7 @@ static int sort_end(struct step *step)
 	put_in_order(s, s->most);
 	for (size_t i = 0; !r && i < s->n; i++) {
 		const struct held *h = s->rows[i];
-		const struct row row = { h->cells, NULL, NULL, h->event.json.p ? &h->event : NULL };
+		const struct row row = { h->cells, NULL, h->all, h->event.json.p ? &h->event : NULL };
 		r = flow_push(step, &row);
 	}
 	return r < 0 ? r : flow_end(step);

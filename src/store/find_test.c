@@ -229,12 +229,15 @@ static void times_are_found(void **state)
 	for (int i = 0; i < N; i++) {
 		uint8_t verdict;
 		uint64_t seq;
-		int n = snprintf(json, sizeof(json),
-		                 "{\"at\":\"2026-11-22T%02d:30:%02d.%03dZ\",\"zone\":\"2026-11-22 %02d:30:%02d.%03d UTC\","
-		                 "\"gap\":\"2026-11-22_%02d:30:%02d\",\"message\":\"2026-11-22T%02d:30:%02d.%03dZ ERROR in "
-		                 "worker%d of the pool\"}",
-		                 i / 60, i % 60, i, i / 60, i % 60, i, i / 60, i % 60, i / 60, i % 60, i, i % 9);
-		struct event_row row = { .time = START + i * (int64_t)CLOCK_S, .dataset = STR("times"), .json = { json, (size_t)n } };
+		int n = snprintf(
+		        json, sizeof(json),
+		        "{\"at\":\"2026-11-22T%02d:30:%02d.%03dZ\",\"zone\":\"2026-11-22 %02d:30:%02d.%03d UTC\","
+		        "\"gap\":\"2026-11-22_%02d:30:%02d\",\"message\":\"2026-11-22T%02d:30:%02d.%03dZ ERROR in "
+		        "worker%d of the pool\"}",
+		        i / 60, i % 60, i, i / 60, i % 60, i, i / 60, i % 60, i / 60, i % 60, i, i % 9);
+		struct event_row row = { .time = START + i * (int64_t)CLOCK_S,
+			                 .dataset = STR("times"),
+			                 .json = { json, (size_t)n } };
 		assert_int_equal(events_embedded.append(s, &row, 1, &verdict, &seq, &err), 0);
 	}
 	assert_int_equal(embedded_turn(s, &err), 0);

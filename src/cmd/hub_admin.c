@@ -117,9 +117,8 @@ int admin_become(const struct admin *a, struct err *err)
 static int no_right(const struct admin *a, struct err *err)
 {
 	const struct passwd *pw = getpwuid(a->uid);
-	return err_set(err, -EACCES,
-	               "no right to '%s/state.db': run this as root, or as the user the hub runs as%s%s", a->store,
-	               geteuid() == 0 && pw ? ", " : "", geteuid() == 0 && pw ? pw->pw_name : "");
+	return err_set(err, -EACCES, "no right to '%s/state.db': run this as root, or as the user the hub runs as%s%s",
+	               a->store, geteuid() == 0 && pw ? ", " : "", geteuid() == 0 && pw ? pw->pw_name : "");
 }
 
 int admin_open(struct admin *a, bool make, bool reads, struct state **ret, struct err *err)
@@ -135,7 +134,8 @@ int admin_open(struct admin *a, bool make, bool reads, struct state **ret, struc
 	if (code)
 		return code;
 	code = state_open(ret, &config, NULL, err);
-	return code == -EACCES || code == -EPERM || (code == -EROFS && access(a->store, W_OK)) ? no_right(a, err) : code;
+	return code == -EACCES || code == -EPERM || (code == -EROFS && access(a->store, W_OK)) ? no_right(a, err)
+	                                                                                       : code;
 }
 
 /* Called before admin_become(): behind sudo it is the one who called that. */

@@ -197,8 +197,9 @@ static int copy_as_keeper(const struct admin *a, const char *to, struct err *err
 
 /* --- backup: the CA, the manifest --- */
 
-static const char *const ca_files[] = { "ca.crt",    "ca.key",    "hub.crt",  "hub.key",
-	                                "order.key", "order.pub", "approvers" };
+static const char *const ca_files[] = {
+	"ca.crt", "ca.key", "hub.crt", "hub.key", "order.key", "order.pub", "approvers"
+};
 
 struct ca {
 	struct buf text[ARRAY_LEN(ca_files)];

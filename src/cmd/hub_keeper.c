@@ -38,6 +38,7 @@ struct keeper {
 	bool keeps_state;  /* state_keep() is due */
 	int64_t said_at, looked_at, enforced_at, beat;
 	bool unsynced; /* rows wait for sync */
+	bool failed;   /* rows of this round were not taken */
 	struct alerts alerts;
 	uint64_t next;      /* number of the row behind the last */
 	bool open, serving; /* rows are taken; and all that had to be seen again is on its way */
@@ -93,7 +94,8 @@ static int on_rows(struct keeper *k, const struct link_head *head, struct str bo
 		if (!link_take_row(&body, &k->rows[i]))
 			return -EPROTO;
 	int code = head->n ? k->kind->append(k->events, k->rows, head->n, k->verdicts, &seq, &err) : 0;
-	if (code || !k->unsynced) /* else it shows with the sync */
+	k->failed |= code != 0;
+	if (code || (!k->unsynced && !k->failed)) /* else it shows with the sync */
 		trouble(k, code, err.text);
 	k->unsynced |= !code && head->n;
 	k->next = !code && head->n ? seq + head->n : k->next;
@@ -134,8 +136,9 @@ static void settle(struct keeper *k)
 	const bool tried = k->unsynced && k->answers.n;
 	int code = tried ? k->kind->sync(k->events, &err) : 0;
 	alerts_commit(&k->alerts);
-	if (tried)
+	if (tried && (code || !k->failed)) /* what was small enough to fit doesn't end it */
 		trouble(k, code, err.text);
+	k->failed = false;
 	for (size_t at = 0; at < k->answers.n;) {
 		struct link_head head;
 		memcpy(&head, k->answers.p + at, sizeof(head));

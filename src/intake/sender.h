@@ -16,8 +16,9 @@ struct sender {
 	uint64_t known;         /* sent again though durable already, told by their id */
 	uint64_t bad;           /* records that no event could be made of */
 	uint64_t refused;       /* turned away for lack of room: by an answer, or, where there is none (UDP), lost */
-	char host[SENDER_HOST], unit[SENDER_HOST]; /* of a post, by its certificate: see intake/envelope.h; else empty */
-	int64_t last;           /* when something came, µs wall clock; 0: never */
+	char host[SENDER_HOST],
+	        unit[SENDER_HOST]; /* of a post, by its certificate: see intake/envelope.h; else empty */
+	int64_t last;              /* when something came, µs wall clock; 0: never */
 };
 
 struct senders;

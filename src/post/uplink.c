@@ -132,13 +132,13 @@ struct said {
 static int take_error(void *arg, size_t path, uint32_t object, struct str value)
 {
 	struct said *s = arg;
-	char text[8];
 	if (!path) {
 		s->type = str_eq(value, STR("illegal_argument_exception"));
 		return 0;
 	}
-	snprintf(text, sizeof(text), STR_FMT, STR_ARG(str_sub(value, 0, sizeof(text) - 1)));
-	s->status = atoi(text);
+	s->status = value.n == 3 ? 0 : -1;
+	for (size_t i = 0; s->status >= 0 && i < value.n; i++)
+		s->status = value.p[i] >= '0' && value.p[i] <= '9' ? 10 * s->status + value.p[i] - '0' : -1;
 	return 0;
 }
 

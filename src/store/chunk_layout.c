@@ -139,8 +139,8 @@ static size_t take_apart(struct layouts *x, const struct chunk_scalar *v, char *
 		uint32_t k = x->begins[0][(unsigned char)c] && may_begin(x, s, i) ? reference_at(x, s, i) : REFERENCES;
 		if (k < REFERENCES) {
 			*to++ = (char)(MARK_REFERENCE + k);
-			if (is_digit(c) &&
-			    bloom_is_time(x->texts[k])) /* its own column adds none; of prose they count */
+			/* a column of times adds no words; within prose they count */
+			if (is_digit(c) && bloom_is_time(x->texts[k]))
 				chunk_words_add(&x->put->words, x->texts[k]);
 			i += x->texts[k].n;
 			continue;

@@ -325,8 +325,9 @@ static void *nothing(void *arg)
 static int begins_a_thread(const struct sandbox_report *report)
 {
 	pthread_t t;
+	int mark;
 	void *ret = NULL;
-	return pthread_create(&t, NULL, nothing, &t) || pthread_join(t, &ret) || ret != &t;
+	return pthread_create(&t, NULL, nothing, &mark) || pthread_join(t, &ret) || ret != &mark;
 }
 
 static int begins_a_process(const struct sandbox_report *report)

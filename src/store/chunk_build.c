@@ -226,30 +226,19 @@ static void end_part(struct chunk_builder *b, struct buf *directory, size_t *fro
 	arena_reset(&p->scratch);
 }
 
-/* Texts one behind the other. There is room for them. */
-static void pack_texts(struct chunk_builder *b, struct chunk_scalar *v, uint32_t n)
+/* The texts of a column's values one behind the other. There is room for them. */
+static void pack(struct chunk_builder *b, struct chunk_scalar *v, uint32_t n)
 {
+	enum { AHEAD = 12 };
 	char *to = b->packed.p + b->packed.n;
 	for (uint32_t i = 0; i < n; i++) {
-		if (i + COLUMN_AHEAD < n)
-			__builtin_prefetch(b->text.p + v[i + COLUMN_AHEAD].at);
+		if (i + AHEAD < n)
+			__builtin_prefetch(b->text.p + v[i + AHEAD].at);
 		char *end = copy_short(to, b->text.p + v[i].at, v[i].n);
 		v[i].at = (uint32_t)(to - b->packed.p);
 		to = end;
 	}
 	b->packed.n = (size_t)(to - b->packed.p);
-}
-
-/* The texts of a column's values, each different one once where they are known. */
-static void pack(struct chunk_builder *b, const struct put_column *c, struct chunk_scalar *v)
-{
-	if (!c->texts) {
-		pack_texts(b, v, c->n);
-		return;
-	}
-	pack_texts(b, c->texts, c->n_texts);
-	for (uint32_t i = 0; i < c->n; i++)
-		v[i].at = c->texts[c->codes[i]].at;
 }
 
 /* Which set of rows a column's values have: its number, the same for equal ones; 0: one value in each row. */
@@ -303,15 +292,14 @@ static bool order_columns(struct chunk_builder *b, uint32_t rank[CHUNK_COLUMNS],
 		return false;
 	}
 	sort_scalars(b, end);
+	p->text = b->packed.p;
 	for (uint32_t c = 0; c < all; c++) {
 		uint32_t slot = c < n ? c : PATHS_REST;
+		pack(b, b->sorted + before, end[slot] - before);
 		p->columns[c] = (struct put_column){ .v = b->sorted + before, .n = end[slot] - before };
 		p->columns[c].rows = rows_of(b, c, sums);
 		before = end[slot];
-		p->text = b->text.p;
 		column_study(p, &p->columns[c]);
-		p->text = b->packed.p;
-		pack(b, &p->columns[c], b->sorted + before);
 		arena_reset(&p->scratch);
 	}
 	qsort(p->columns, n, sizeof(*p->columns), by_rank);

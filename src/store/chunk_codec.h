@@ -74,8 +74,8 @@ struct put {
 	bool failed;                /* no memory for one of them */
 };
 
-/* Bytes that copy_short() may touch behind both texts; texts ahead that are fetched meanwhile. */
-enum { COPY_SLACK = 32, COLUMN_AHEAD = 12 };
+/* Bytes that copy_short() may touch behind both texts. */
+enum { COPY_SLACK = 32 };
 
 /* memcpy for texts that are mostly short; what is behind the copy. */
 static inline char *copy_short(char *to, const char *from, size_t n)

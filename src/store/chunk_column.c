@@ -283,8 +283,6 @@ void column_study(struct put *p, struct put_column *c)
 	c->size = 0;
 	for (uint32_t i = 0; i < n; i++) {
 		struct str text = put_text(p, &c->v[i]);
-		if (i + COLUMN_AHEAD < n)
-			__builtin_prefetch(p->text + c->v[i + COLUMN_AHEAD].at);
 		c->size += text.n;
 		if (i && text_eq(text, put_text(p, &c->v[i - 1]))) {
 			codes[i] = codes[i - 1];

@@ -16,6 +16,7 @@ static long read_cut(struct answer *a, struct str in, size_t piece)
 	return (long)used;
 }
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const struct str in = { (const char *)data, size };

@@ -37,6 +37,7 @@ static int read_cut(struct str in, size_t piece, struct seen *s)
 	return code;
 }
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const struct str in = { (const char *)data, size };

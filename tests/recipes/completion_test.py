@@ -10,7 +10,7 @@ import unittest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 import harness  # pylint: disable=wrong-import-position
 
-HUB_JOBS = ["token", "backup", "restore", "export", "import", "status"]
+HUB_JOBS = ["token", "posts", "backup", "restore", "export", "import", "status"]
 SCRIPT = os.path.join(harness.ROOT, "completions", "khien.bash")
 
 

@@ -57,6 +57,15 @@ def status_of(pid):
         return dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
 
 
+def runs(pid):
+    """What has ended may be there until its parent has asked, which some that take in orphans seldom do."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return file.read().rpartition(b") ")[2][:1] not in b"ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
 class Program:
     """`with Program(scratch, command) as program:`; --json is among its words. It is ready then."""
 
@@ -104,7 +113,7 @@ class Program:
         self.process.send_signal(how)
         status = self.process.wait(20 * SLOW)
         end = time.monotonic() + 10 * SLOW
-        while any(os.path.exists(f"/proc/{pid}") for pid in below) and time.monotonic() < end:
+        while any(map(runs, below)) and time.monotonic() < end:
             time.sleep(0.02)
         return status
 

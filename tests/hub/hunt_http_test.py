@@ -12,7 +12,7 @@ import unittest
 import urllib.parse
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from running import SLOW, Hub, harness, name_of, processes  # noqa: E402
+from running import SLOW, Hub, harness, name_of, processes, runs  # noqa: E402
 
 EVENTS = 30000
 HUNTS = [
@@ -260,7 +260,7 @@ class HuntHttpTest(unittest.TestCase):
         os.kill(self.hub.process.pid, signal.SIGTERM)
         self.assertEqual(self.hub.process.wait(30 * SLOW), 0)
         self.assertLess(time.monotonic() - began, 8 * SLOW)
-        self.until(lambda: not [pid for pid in all_of_it if os.path.exists(f"/proc/{pid}")])
+        self.until(lambda: not any(map(runs, all_of_it)))
         s.close()
 
 

@@ -8,7 +8,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-from alive import SLOW, Program, failed, free_ports, harness, name_of, now, processes  # noqa: E402, F401  # pylint: disable=unused-import
+from alive import SLOW, Program, failed, free_ports, harness, name_of, now, processes, runs  # noqa: E402, F401  # pylint: disable=unused-import
 
 RULES = """
 title: Password of root tried

@@ -24,6 +24,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 SHIM = os.path.abspath(sys.argv.pop(2)) if len(sys.argv) > 2 and sys.argv[2].endswith(".so") else None
 import harness  # noqa: E402
+from alive import runs  # noqa: E402
 from posting import SLOW, Hub, Post, free_port, run  # noqa: E402
 
 KHIEN = harness.KHIEN
@@ -181,7 +182,7 @@ class OneHost(Base):
             family = post.family()
             os.kill(post.pid, signal.SIGKILL)
             post.process.wait(20)
-            self.until(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in family), 20)
+            self.until(lambda: not any(map(runs, family)), 20)
             with post:
                 log.write(10)
                 self.all_arrive(hub, 10)

@@ -15,7 +15,7 @@ import time
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-from alive import SLOW, Program, children, failed, free_ports, harness, status_of  # noqa: E402
+from alive import SLOW, Program, children, failed, free_ports, harness, runs, status_of  # noqa: E402
 
 OLD = "2026-03-01T10:00:00Z"
 ROOT = os.geteuid() == 0
@@ -386,14 +386,14 @@ class Privileges(unittest.TestCase):
                 self.assertEqual(status["Seccomp"], "2")
             opener, = children(watch.process.pid)
             self.assertEqual(watch.stop(), 0)
-            self.assertFalse(os.path.exists(f"/proc/{opener}"))  # nothing stays behind
+            self.assertFalse(runs(opener))  # nothing stays behind
 
     def test_opener_ends_with_a_worker_that_was_killed(self):
         with harness.Scratch() as scratch, Watch(scratch, scratch.write("a.log", "")) as watch:
             opener, = children(watch.process.pid)
             watch.stop(signal.SIGKILL)
             for _ in range(100 * SLOW):
-                if not os.path.exists(f"/proc/{opener}") or status_of(opener)["State"].startswith("Z"):
+                if not runs(opener):
                     break
                 time.sleep(0.05)
             else:
@@ -466,7 +466,7 @@ class Journal(unittest.TestCase):
                 reader, = children(opener)
                 self.assertNotIn("0", status_of(reader)["Uid"].split())
                 self.assertEqual(watch.stop(), 0)
-                self.assertFalse(os.path.exists(f"/proc/{reader}"))
+                self.assertFalse(runs(reader))
 
 
 if __name__ == "__main__":

@@ -395,6 +395,7 @@ class Orders(Base):
         self.all_arrive(self.hub, 20)
         self.post.stop()
         run(KHIEN, "hub", "posts", "revoke", "--data", self.hub.data, "web1", "--why", "stolen")
+        time.sleep(1.5 * SLOW)  # the hub hears of it within a second
         self.log.write(20)
         with self.post:
             self.post.wait_for("hub-refuses")

@@ -132,7 +132,7 @@ static int send_file(int to, const char *path, struct err *err)
 	int fd = standard ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	if (fd < 0)
 		return err_set(err, -errno, "open '%s': %m", path);
-	int r = send_piece(to, name, (uint32_t)strnlen(name, 1024));
+	int r = send_piece(to, name, (uint32_t)strlen(name));
 	r = r ? r : send_piece(to, NULL, 0);
 	while (!r) {
 		ssize_t n = read(fd, bytes, sizeof(bytes));

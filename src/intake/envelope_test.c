@@ -256,7 +256,7 @@ static void test_post(void **state)
 		{ STR("{\"khien.unit\":\"a bank\"}"), "\"claimed.khien.unit\":\"a bank\"",
 		  "\"khien.unit\":\"a bank\"," },
 		{ STR("{\"a\":{\"host.name\":\"web2\",\"name\":1},\"name\":2}"),
-		  "{\"a\":{\"host.name\":\"web2\",\"name\":1},\"name\":2}" + 1, NULL },
+		  "\"a\":{\"host.name\":\"web2\",\"name\":1},\"name\":2}", NULL },
 		{ STR("{\"Computer\":\"web2\"}"), "\"Computer\":\"web2\"", "\"host.name\":\"web2\"" },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {

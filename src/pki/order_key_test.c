@@ -68,7 +68,7 @@ static void approvers(void **state)
 	struct fixture *f = *state;
 	unsigned char key[ORDER_KEY] = { 1 };
 	struct err err = { 0 };
-	char name[8];
+	char name[16];
 	expect(f, "");
 	assert_int_equal(pki_approver_add(f->dir, key, STR("Bà An"), NULL), 0);
 	assert_int_equal(pki_approver_add(f->dir, key, STR("other"), NULL), -EEXIST);

@@ -39,6 +39,7 @@ enum link_kind {
 	LINK_SENT,     /* to the keeper: n orders' ids, each with a NUL, that their posts have fetched */
 	LINK_POSTS,    /* to the front: n struct link_post, all that are known and not revoked */
 	LINK_ORDERS,   /* to the front: n struct link_order, each with its JSON; all that wait for posts */
+	LINK_FEEDS,    /* to the front: seq: the stamp of all feeds of indicators (intel/shelf.h) */
 	LINK_MATCHED,  /* both ways: rules have seen all rows before number seq, and alerts of them were sent */
 	N_LINKS,
 };

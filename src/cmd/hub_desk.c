@@ -123,6 +123,7 @@ static void drop_refused(struct desk *d)
 	struct refused *r = d->refused;
 	if (!(d->refused = r->next))
 		d->last_refused = &d->refused;
+	d->counts.under_way -= r->rows.cap;
 	buf_free(&r->rows);
 	free(r);
 }
@@ -338,6 +339,7 @@ static int match(struct desk *d, const struct event_row *row, uint64_t seq, bool
 	p->event.time = row->time;
 	p->events++;
 	event_id(row, seq, seen.id);
+	pipe_look_up(p, clock_wall(d->c.clock));
 	return matcher_run(p->matcher, &p->event, on_match, &seen);
 }
 
@@ -377,6 +379,7 @@ static int hold_refused(struct desk *d, struct flight *f, uint64_t seq, struct s
 		return -ENOMEM; /* a run that starts anew sees them */
 	}
 	*r = (struct refused){ .rows = f->rows, .seq = seq, .n = f->n, .recording = o->recording };
+	f->held -= f->rows.cap; /* under way as long as it is held */
 	f->rows = (struct buf){ 0 };
 	memcpy(r->bytes, verdicts.p, f->n);
 	memcpy(r->bytes + f->n, o->sender->name, name);

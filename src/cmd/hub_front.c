@@ -222,7 +222,8 @@ static int start_opener(struct front *f, struct err *err)
 	s->items[s->n] = (struct opener_item){
 		.kind = OPENER_WORK, .name = "rules", .work = reload_work, .arg = &f->rules.engine
 	};
-	return opener_start(&f->opener, s->items, s->n + 1, err);
+	front_known_item(f, &s->items[s->n + 1]);
+	return opener_start(&f->opener, s->items, s->n + 2, err);
 }
 
 static int on_signal(void *arg, int signal)
@@ -251,7 +252,9 @@ static int start_loop(struct front *f, struct err *err)
 	if (!code)
 		code = loop_signals(f->loop, signals, on_signal, f, err);
 	signal(SIGHUP, SIG_DFL);
-	return code ? code : reload_new(&f->reload, &reload, err);
+	if (!code)
+		code = reload_new(&f->reload, &reload, err);
+	return code ? code : front_known_new(f, f->sources.n + 1, err);
 }
 
 static int start_output(struct front *f, struct err *err)
@@ -348,6 +351,7 @@ static int start(struct front *f, struct err *err)
 	int code = keep_key(f, err);
 	if (!code)
 		code = live_rules(&f->rules, f->c->hub->rules.at, f->c->hub->rules.n, o->mapping, o->placeholders, err);
+	known_ask(&f->known, &f->rules.engine.rules);
 	if (!code)
 		code = start_opener(f, err);
 	if (!code)
@@ -389,6 +393,7 @@ static void done(struct front *f)
 	desk_free(f->desk);
 	link_done(&f->link);
 	reload_free(f->reload);
+	front_known_done(f);
 	loop_free(f->loop);
 	if (f->pipe.rs)
 		pipe_done(&f->pipe);
@@ -427,7 +432,9 @@ int front_run(const struct front_config *config)
 	start_listening(f);
 	forget_key(f); /* the sockets have what they need */
 	live_enter(f->sandbox, f->show);
-	code = f->n_recordings ? front_play(f, &err) : 0;
+	code = front_known_wait(f);
+	if (!code && f->n_recordings)
+		code = front_play(f, &err);
 	if (!code && !config->options->play_only)
 		code = front_serve(f, &err);
 	if (code && code != -EPIPE)

@@ -4,6 +4,8 @@
 
 #include "api/api.h"
 #include "cmd/hub.h"
+#include "cmd/known.h"
+#include "cmd/known_live.h"
 #include "cmd/live.h"
 #include "collect/collect.h"
 #include "intake/envelope.h"
@@ -45,9 +47,20 @@ struct desk_counts desk_counts(const struct desk *d);
 /* The taker's functions for collect/; arg is a struct front. */
 int front_take(void *front, struct origin *o, struct batch *b);
 
-/* --- hub_metrics.c: what the hub says of itself --- */
+/* --- hub_known.c: indicators beside the rules --- */
 
 struct front;
+/* The opener's item that makes the set. */
+void front_known_item(struct front *f, struct opener_item *item);
+int front_known_new(struct front *f, size_t item, struct err *err);
+/* Until the first set is here, or is known not to come: before rules see anything. */
+int front_known_wait(struct front *f);
+/* The keeper's word on what feeds there are. */
+int front_known_hear(struct front *f, uint64_t stamp);
+void front_known_done(struct front *f);
+
+/* --- hub_metrics.c: what the hub says of itself --- */
+
 void front_metrics(void *front, struct buf *out);
 int front_health(void *front, struct buf *why);
 
@@ -61,6 +74,11 @@ struct front {
 	struct log log;
 	struct str key; /* the certificate's, until the sockets have it */
 	struct live_rules rules;
+	struct known known;
+	struct known_live *known_live;
+	struct intel_set *indicators;    /* in use; NULL: none yet */
+	uint64_t feeds_used, feeds_said; /* the stamp of these feeds, and of those that the keeper sees */
+	char feeds[4200];                /* their folder */
 	struct engine *engine;
 	struct show *show;
 	struct pipe pipe;

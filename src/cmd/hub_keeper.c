@@ -6,6 +6,7 @@
 #include "cmd/hub_alerts.h"
 #include "cmd/hub_posts.h"
 #include "cmd/hub_supervise.h"
+#include "intel/shelf.h"
 
 #include "os/atomic.h"
 #include "os/sandbox.h"
@@ -24,6 +25,7 @@ enum { STATE_WAIT_MS = 200 /* events wait as long */ };
 enum { WAIT_MS = 50, ROWS_AT_ONCE = 8192, REPLAY_BYTES = 256 << 10 };
 static const int64_t SAY_EVERY = CLOCK_S, LOOK_EVERY = 50LL * CLOCK_MS, ENFORCE_EVERY = 30LL * CLOCK_S;
 static const int64_t HOUR = 3600LL * CLOCK_S, DAY = 86400LL * CLOCK_S;
+static const int64_t FEEDS_EVERY = 2LL * CLOCK_S;
 static const int64_t PATIENCE = 2LL * CLOCK_S;
 
 struct keeper {
@@ -35,7 +37,9 @@ struct keeper {
 	struct link_store said;
 	uint64_t state_version;
 	struct buf tokens; /* as the front has them */
-	bool keeps_state;  /* state_keep() is due */
+	uint64_t feeds;    /* the stamp that the front was told */
+	int64_t feeds_at, swept_at;
+	bool keeps_state; /* state_keep() is due */
 	int64_t said_at, looked_at, enforced_at, beat;
 	bool unsynced; /* rows wait for sync */
 	bool failed;   /* rows of this round were not taken */
@@ -244,6 +248,27 @@ static void enforce(struct keeper *k)
 	k->said.retention.dropped_events += dropped;
 }
 
+/* Whoever changed the feeds of indicators, the front is told; what has expired leaves them once a day. */
+static void look_at_feeds(struct keeper *k, int64_t now)
+{
+	char dir[4200];
+	struct err err;
+	uint64_t n = 0, stamp = 0;
+	snprintf(dir, sizeof(dir), "%s/intel", k->c->store);
+	if (now - k->swept_at >= DAY && now >= k->trust_from) {
+		k->swept_at = now;
+		if (shelf_sweep(dir, clock_wall(k->c->clock) / CLOCK_S, &n, &err))
+			log_say(k->c->log, LOG_LEVEL_WARNING, "feeds-not-swept", LOG_TEXT("why", err.text));
+		else if (n)
+			log_say(k->c->log, LOG_LEVEL_INFO, "indicators-expired", LOG_NUMBER("indicators", n));
+	}
+	if (shelf_stamp(dir, &stamp, &err) || stamp == k->feeds)
+		return;
+	const struct link_head head = { .kind = LINK_FEEDS, .seq = stamp };
+	link_put(&k->link, &head, STR(""));
+	k->feeds = stamp;
+}
+
 static int housekeeping(struct keeper *k)
 {
 	int64_t now = clock_monotonic(k->c->clock);
@@ -265,6 +290,10 @@ static int housekeeping(struct keeper *k)
 	if (now - k->said_at >= SAY_EVERY || !k->said_at) {
 		say_store(k);
 		k->said_at = now;
+	}
+	if (now - k->feeds_at >= FEEDS_EVERY || !k->feeds_at) {
+		look_at_feeds(k, now);
+		k->feeds_at = now;
 	}
 	return posts;
 }

@@ -110,6 +110,10 @@ void front_metrics(void *arg, struct buf *out)
 	add(out, "under_way_bytes", "gauge", "Bytes that wait to be durable.", (double)d.under_way);
 	add(out, "rules", "gauge", "Rules that run.", f->pipe.rs->n_rules);
 	add(out, "matches_total", "counter", "Matches of rules.", (double)m->matches);
+	add(out, "indicators", "gauge", "Indicators that events are looked up in.",
+	    f->indicators ? (double)intel_set_counts(f->indicators).entries : 0);
+	add(out, "indicator_events_total", "counter", "Events with a value that an indicator tells of.",
+	    (double)f->pipe.known_bad);
 	add(out, "rules_shed_total", "counter", "Values and groups that bounds took from rules.",
 	    (double)pipe_shed(&f->pipe));
 	add(out, "output_shed_total", "counter", "Alerts and lines that nobody read in time: not printed, but kept.",

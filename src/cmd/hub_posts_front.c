@@ -12,7 +12,7 @@ enum { ORDERS_AT_ONCE = 64, ORDERS_BYTES = 256 << 10 }; /* in an answer: what a 
 enum { SENT_AT_ONCE = 1024 };
 static const int64_t MINUTE = 60LL * CLOCK_S;
 
-struct known {
+struct known_post {
 	struct link_post post;
 	struct sender *sender; /* made when it first comes */
 	int64_t seen, told;    /* µs wall; told: the keeper knows */
@@ -38,7 +38,7 @@ struct peer {
 
 struct posts_front {
 	struct front *f;
-	struct known *known; /* by name */
+	struct known_post *known; /* by name */
 	size_t n_known;
 	struct waiting *orders; /* as they were signed */
 	size_t n_orders;
@@ -87,10 +87,10 @@ void posts_front_free(struct posts_front *p)
 
 static int by_name(const void *name, const void *known)
 {
-	return strcmp(name, ((const struct known *)known)->post.name);
+	return strcmp(name, ((const struct known_post *)known)->post.name);
 }
 
-static struct known *find(const struct posts_front *p, struct str name)
+static struct known_post *find(const struct posts_front *p, struct str name)
 {
 	char key[POST_NAME + 1];
 	if (!name.n || name.n > POST_NAME || !p->n_known)
@@ -126,7 +126,7 @@ static struct sender *sender_of(struct posts_front *p, const struct link_post *p
 static struct sender *who(void *arg, struct str name, struct str unit, struct str serial)
 {
 	struct front *f = arg;
-	struct known *k = find(f->posts, name);
+	struct known_post *k = find(f->posts, name);
 	if (!k || !str_eq(unit, str_from(k->post.unit)))
 		return NULL;
 	const bool last = str_eq(serial, str_from(k->post.serial));
@@ -241,19 +241,19 @@ static void all_changed(struct posts_front *p)
 
 static int compare(const void *a, const void *b)
 {
-	return strcmp(((const struct known *)a)->post.name, ((const struct known *)b)->post.name);
+	return strcmp(((const struct known_post *)a)->post.name, ((const struct known_post *)b)->post.name);
 }
 
 static int hear_posts(struct posts_front *p, const struct link_head *head, struct str body)
 {
 	if (body.n != head->n * sizeof(struct link_post))
 		return -EPROTO;
-	struct known *fresh = calloc(head->n + 1, sizeof(*fresh));
+	struct known_post *fresh = calloc(head->n + 1, sizeof(*fresh));
 	if (!fresh)
 		return -ENOMEM;
 	for (size_t i = 0; i < head->n; i++) {
 		memcpy(&fresh[i].post, body.p + i * sizeof(struct link_post), sizeof(struct link_post));
-		const struct known *was = find(p, str_from(fresh[i].post.name));
+		const struct known_post *was = find(p, str_from(fresh[i].post.name));
 		if (was && strcmp(was->post.unit, fresh[i].post.unit) == 0)
 			fresh[i].sender = was->sender;
 		fresh[i].seen = was ? was->seen : 0;
@@ -368,7 +368,7 @@ void posts_front_tick(struct posts_front *p)
 	const int64_t now = clock_monotonic(p->f->clock);
 	const bool all = now - p->told_at >= MINUTE;
 	for (size_t i = 0; i < p->n_known; i++) {
-		struct known *k = &p->known[i];
+		struct known_post *k = &p->known[i];
 		if (k->seen <= k->told || (k->told && !all))
 			continue;
 		struct link_seen seen = { .when = k->seen };

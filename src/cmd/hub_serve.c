@@ -56,6 +56,7 @@ static int on_message(struct front *f, const struct link_head *head, struct str 
 	case LINK_VERDICTS: return desk_verdicts(f->desk, head, body);
 	case LINK_REPLAY: return desk_replay(f->desk, head, body);
 	case LINK_MATCHED: desk_matched(f->desk, head->seq); return 0;
+	case LINK_FEEDS: return front_known_hear(f, head->seq);
 	case LINK_REPLAYED: on_ready(f); return 0;
 	case LINK_TOKENS: return take_tokens(f, head, body);
 	case LINK_REPLY:

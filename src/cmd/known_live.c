@@ -3,6 +3,7 @@
 #include "cmd/known.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -115,4 +116,15 @@ int known_live_start(struct known_live *k)
 	}
 	k->fd = fd;
 	return 0;
+}
+
+bool known_live_busy(const struct known_live *k)
+{
+	return k->fd >= 0;
+}
+
+int known_live_wait(struct known_live *k, int timeout_ms)
+{
+	struct pollfd p = { .fd = k->fd, .events = POLLIN };
+	return poll(&p, 1, timeout_ms) > 0 ? on_bytes(k, k->fd) : 0;
 }

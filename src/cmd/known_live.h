@@ -25,5 +25,8 @@ int known_live_new(struct known_live **ret, const struct known_live_config *conf
 void known_live_free(struct known_live *k);
 /* Begins; one that is under way begins anew. A loop_fn's results. */
 int known_live_start(struct known_live *k);
+/* For whoever has nothing else to do before the first set is here: one is under way; waits for some of it. */
+bool known_live_busy(const struct known_live *k);
+int known_live_wait(struct known_live *k, int timeout_ms);
 
 #endif

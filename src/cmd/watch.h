@@ -68,6 +68,7 @@ struct pipe {
 	struct windows *windows;
 	struct intel_checker *checker;      /* NULL: the rules were not asked so, see cmd/known.h */
 	const struct intel_set *indicators; /* that values are looked up in; borrowed; NULL: none */
+	uint64_t known_bad;                 /* events that had such a value */
 	struct event event;
 	struct show *show;
 	/* A match of a detection rule, its line corrected. watch: pipe_match(); recordings are sorted first. */

@@ -45,7 +45,7 @@ void pipe_use(struct pipe *p, const struct intel_set *indicators)
 void pipe_look_up(struct pipe *p, int64_t now)
 {
 	if (p->checker)
-		intel_event(p->checker, &p->event, now, NULL, NULL);
+		p->known_bad += intel_event(p->checker, &p->event, now, NULL, NULL) > 0;
 }
 
 uint64_t pipe_shed(const struct pipe *p)

@@ -40,16 +40,18 @@ enum word {
 	WORD_CLOSING,      /* %s time, %llu events, %llu matches, %llu alerts */
 	WORD_CLOSING_SHED, /* %llu skipped, %llu shed */
 	WORD_RELOADING,
-	WORD_RELOADED,     /* %u rules, %u refused, %u of %u correlations kept */
-	WORD_NOT_RELOADED, /* %s why */
-	WORD_NO_STATE,     /* %s why */
-	WORD_CATCHING_UP,  /* %s what, %s how much */
-	WORD_MAY_BE_LOST,  /* %s what, %s how much */
-	WORD_NOT_PRINTED,  /* %s alerts */
-	WORD_STATUS_UP,    /* %.1f hours, %.0f events, %.0f rules */
-	WORD_STATUS_DOWN,  /* %s folder */
-	WORD_STATUS_STORE, /* %s size, %s date */
-	WORD_STATUS_FULL,  /* %s date */
+	WORD_RELOADED,      /* %u rules, %u refused, %u of %u correlations kept */
+	WORD_NOT_RELOADED,  /* %s why */
+	WORD_INDICATORS,    /* %s indicators, %s feeds */
+	WORD_NO_INDICATORS, /* %s why */
+	WORD_NO_STATE,      /* %s why */
+	WORD_CATCHING_UP,   /* %s what, %s how much */
+	WORD_MAY_BE_LOST,   /* %s what, %s how much */
+	WORD_NOT_PRINTED,   /* %s alerts */
+	WORD_STATUS_UP,     /* %.1f hours, %.0f events, %.0f rules */
+	WORD_STATUS_DOWN,   /* %s folder */
+	WORD_STATUS_STORE,  /* %s size, %s date */
+	WORD_STATUS_FULL,   /* %s date */
 	WORD_STATUS_TROUBLE,
 	WORD_STATUS_DATASETS, /* headings, "|" between */
 	WORD_STATUS_SENDERS,  /* headings */

@@ -110,7 +110,7 @@ enum { SOURCES_MAX = 128 };
 /* What the opener is started with. Names live in the arena. */
 struct sources {
 	struct arena arena;
-	struct opener_item items[SOURCES_MAX + 1]; /* one of room for what the caller adds */
+	struct opener_item items[SOURCES_MAX + 2]; /* with room for two that the caller adds */
 	const char *shown[SOURCES_MAX];            /* the name for people, and of `file` in matches */
 	bool optional[SOURCES_MAX];                /* not there: nobody needs to be told */
 	size_t n;

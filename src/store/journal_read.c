@@ -383,8 +383,10 @@ int journal_open_segment(struct journal *j, const char *name, int flags, struct 
 			continue;
 		if (h.version != JOURNAL_VERSION || h.order != 0x01020304) {
 			close(fd);
-			return err_set(err, -EPROTO, "'%s/%s' was made by another khien: version %u", j->dir, name,
-			               h.version);
+			return err_set(err, -EPROTO,
+			               "'%s/%s' is of another version of khien (%u): export with that one, import with "
+			               "this",
+			               j->dir, name, h.version);
 		}
 		*ret = (struct segment){ .number = h.number, .seed = h.seed, .fd = fd, .end = FRAMES_AT };
 		return 0;

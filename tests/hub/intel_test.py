@@ -3,11 +3,10 @@
 undone, and what searching back answers."""
 import json
 import os
-import sys
+import time
 import unittest
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-import harness  # noqa: E402
+from running import SLOW, Hub, harness
 
 LIST = """# ours
 198.51.100.7   # scanner
@@ -151,6 +150,49 @@ class Intel(unittest.TestCase):
         self.keep([event(1, source={"ip": "192.0.2.1"})])
         one = self.scratch.write("one.txt", "198.51.100.7\n")
         self.assertIn("one, addresses: not found of 1", self.intel("add", "--feed", "one", one, "--since", "2026-01-01").out)
+
+
+class Live(unittest.TestCase):
+    """Beside the rules of a hub that runs."""
+
+    def value(self, hub, token, name):
+        text = hub.request("GET", "/metrics", token=token)[1].decode()
+        return float(next(line.split()[1] for line in text.splitlines() if line.startswith(name + " ")))
+
+    def until(self, hub, token, n):
+        end = time.monotonic() + 10 * SLOW
+        while self.value(hub, token, "khien_indicators") != n:
+            self.assertLess(time.monotonic(), end, hub.said[-5:])
+            time.sleep(0.05)
+
+    def test_hub(self):
+        with harness.Scratch() as scratch:
+            path, none = scratch.write("ours.txt", LIST), scratch.write("none.txt", "192.0.2.254\n")
+            with Hub(scratch) as hub:
+                intel = ["--data", hub.data, "--no-search"]
+                token = hub.token()
+                self.assertEqual(hub.post([EVENTS[0]], token)[0], 200)
+                self.assertEqual(self.value(hub, token, "khien_indicators"), 0)
+                self.assertEqual(scratch.khien("intel", "add", *intel, "--feed", "ours", path).status, 0)
+                self.until(hub, token, 5)
+                self.assertEqual(hub.post(EVENTS[1:2], token)[0], 200)
+                alert = hub.next_alert()
+                self.assertEqual(alert["alert"]["rule"]["title"], "Known-bad name")
+                self.assertEqual(alert["match"]["fields"]["khien.indicator.feed"], "ours")
+                self.assertEqual(self.value(hub, token, "khien_indicator_events_total"), 1)
+                # what somebody else says of indicators counts for nothing
+                self.assertEqual(hub.post(EVENTS[5:6], token)[0], 200)
+                self.assertEqual(scratch.khien("intel", "add", *intel, "--feed", "ours", none).status, 0)
+                self.until(hub, token, 1)
+                self.assertEqual(hub.post(EVENTS[3:4], token)[0], 200)
+                self.assertEqual(scratch.khien("intel", "restore", "--data", hub.data, "ours").status, 0)
+                self.until(hub, token, 5)
+                self.assertTrue(hub.alerts.empty())
+                ports = hub.ports
+            # they are there from the first event on
+            with Hub(scratch, ports=ports) as hub:
+                self.assertEqual(hub.post(EVENTS[6:7], token)[0], 200)
+                self.assertEqual(hub.next_alert()["alert"]["rule"]["title"], "Known-bad address")
 
 
 if __name__ == "__main__":

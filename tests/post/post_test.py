@@ -149,44 +149,6 @@ class OneHost(Base):
                              ("web1", str(log.path), "linux.auth"))
             self.assertEqual(post.stop(), 0)
 
-    def test_kills(self):
-        """kill -9 of post and hub, in turn, while lines are written."""
-        log = Writer(self.dir / "log" / "auth.log")
-        hub = Hub(KHIEN, self.dir / "hub").start()
-        post = Post(KHIEN, self.dir / "post", hub, "web1", [log.path]).start()
-        self.addCleanup(hub.stop)
-        self.addCleanup(lambda: post.stop())
-        post.wait_for("ready")
-        time.sleep(0.7)
-        for i in range(4):
-            for _ in range(10):
-                log.write(200)
-                time.sleep(0.1)
-            if i % 2:
-                hub.kill()
-                log.write(1000)
-                time.sleep(1)
-                hub.start()
-            else:
-                post.kill()
-                log.write(1000)
-                post.start()
-        self.all_arrive(hub, log.n)
-
-    def test_parent_gone(self):
-        """Whoever started the worker is killed alone: the worker ends, and another post can begin."""
-        log = Writer(self.dir / "log" / "auth.log")
-        with Hub(KHIEN, self.dir / "hub") as hub:
-            post = Post(KHIEN, self.dir / "post", hub, "web1", [log.path]).start()
-            post.wait_for("ready")
-            family = post.family()
-            os.kill(post.pid, signal.SIGKILL)
-            post.process.wait(20)
-            self.until(lambda: not any(map(runs, family)), 20)
-            with post:
-                log.write(10)
-                self.all_arrive(hub, 10)
-
     def test_cut_links(self):
         """Requests and answers that are cut off anywhere, late, and a link that is down for a while."""
         log = Writer(self.dir / "log" / "auth.log")
@@ -248,6 +210,48 @@ class OneHost(Base):
             self.assertGreater(lost, 0)
             self.assertEqual(hub.count() - len(told) + lost, log.n)
             self.assertEqual(post.status()["lost_events"], lost)
+
+
+class Hurt(Base):
+    """Killed, and with a disk that fails."""
+
+    def test_kills(self):
+        """kill -9 of post and hub, in turn, while lines are written."""
+        log = Writer(self.dir / "log" / "auth.log")
+        hub = Hub(KHIEN, self.dir / "hub").start()
+        post = Post(KHIEN, self.dir / "post", hub, "web1", [log.path]).start()
+        self.addCleanup(hub.stop)
+        self.addCleanup(lambda: post.stop())
+        post.wait_for("ready")
+        time.sleep(0.7)
+        for i in range(4):
+            for _ in range(10):
+                log.write(200)
+                time.sleep(0.1)
+            if i % 2:
+                hub.kill()
+                log.write(1000)
+                time.sleep(1)
+                hub.start()
+            else:
+                post.kill()
+                log.write(1000)
+                post.start()
+        self.all_arrive(hub, log.n)
+
+    def test_parent_gone(self):
+        """Whoever started the worker is killed alone: the worker ends, and another post can begin."""
+        log = Writer(self.dir / "log" / "auth.log")
+        with Hub(KHIEN, self.dir / "hub") as hub:
+            post = Post(KHIEN, self.dir / "post", hub, "web1", [log.path]).start()
+            post.wait_for("ready")
+            family = post.family()
+            os.kill(post.pid, signal.SIGKILL)
+            post.process.wait(20)
+            self.until(lambda: not any(map(runs, family)), 20)
+            with post:
+                log.write(10)
+                self.all_arrive(hub, 10)
 
     @unittest.skipUnless(SHIM, "SKIP: the shim of tests/fault was not named")
     def test_full_disk(self):

@@ -490,7 +490,7 @@ static int print_bytes(struct state *s, const char *id, struct err *err)
 		to[n - 1] = '\n';
 		text.n += n;
 	}
-	buf_free(&b.bytes);
+	back_done(&b);
 	if (!code && (code = term_write(STDOUT_FILENO, buf_str(&text))))
 		err_set(err, code, "write to standard output: %m");
 	return code;

@@ -12,6 +12,7 @@
 #include <linux/close_range.h>
 #include <linux/openat2.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -285,6 +286,9 @@ static int open_work(const struct opener_item *item, pid_t *pid, struct err *err
 		return err_set(err, -errno, "%m");
 	*pid = fork();
 	if (*pid == 0) {
+		sigset_t none;
+		sigemptyset(&none);
+		sigprocmask(SIG_SETMASK, &none, NULL);
 		signal(SIGTERM, SIG_DFL);
 		if (dup2(out[1], STDIN_FILENO) < 0)
 			_exit(1);
@@ -350,11 +354,38 @@ static bool receive(int socket, struct request *rq, size_t n)
 	return true;
 }
 
+static void on_child(int signal)
+{
+	(void)signal;
+}
+
+/* Takes the status of what has ended, until there is a request. SIGCHLD comes here alone: elsewhere it waits. */
+static void await(int socket, struct server *s)
+{
+	struct pollfd p = { .fd = socket, .events = POLLIN };
+	sigset_t none;
+	sigemptyset(&none);
+	do {
+		for (size_t i = 0; i < s->n; i++)
+			if (s->pids[i] > 0 && waitpid(s->pids[i], NULL, WNOHANG) == s->pids[i])
+				s->pids[i] = 0;
+	} while (ppoll(&p, 1, NULL, &none) < 0 && errno == EINTR);
+}
+
 static void run(int socket, const struct opener_item *items, size_t n)
 {
 	struct request rq;
 	struct server s = { .items = items, .n = n, .pids = calloc(n + 1, sizeof(*s.pids)) };
-	while (s.pids && receive(socket, &rq, n)) {
+	const struct sigaction act = { .sa_handler = on_child };
+	sigset_t child;
+	sigemptyset(&child);
+	sigaddset(&child, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &child, NULL);
+	sigaction(SIGCHLD, &act, NULL);
+	while (s.pids) {
+		await(socket, &s);
+		if (!receive(socket, &rq, n))
+			break;
 		struct reply re = { 0 };
 		struct err err = { 0 };
 		int fd = serve(&s, &rq, &re, &err);

@@ -198,10 +198,14 @@ static void test_work(void **state)
 	assert_int_equal(kill(pid, 0), -1);
 	/* one that is done */
 	assert_int_equal(opener_open(o, 1, NULL, &other, &err), 1);
-	read_pid(other);
+	pid = read_pid(other);
 	struct pollfd p = { .fd = other, .events = POLLIN };
 	assert_int_equal(poll(&p, 1, 5000), 1);
 	assert_int_equal(read(other, &c, 1), 0);
+	/* not even its status is left */
+	for (int i = 0; i < 500 && kill(pid, 0) == 0; i++)
+		poll(NULL, 0, 10);
+	assert_int_equal(kill(pid, 0), -1);
 	/* none is left behind */
 	opener_free(o);
 	assert_int_equal(read(second, &c, 1), 0);

@@ -127,7 +127,7 @@ static int how_far(struct day *d, const char *name, int64_t *ret, struct err *er
 
 int day_is_salvaged(struct day *d, const char *name, bool *ret, struct err *err)
 {
-	int64_t upto;
+	int64_t upto = 0;
 	int code = how_far(d, name, &upto, err);
 	if (!code)
 		*ret = upto == INT64_MAX;
@@ -142,7 +142,7 @@ int day_salvage_open(struct day_salvage **ret, const char *dir, const char *name
 		return err_set(err, -ENOMEM, "salvage '%s': %m", name);
 	snprintf(path, sizeof(path), "%s/%s", dir, name);
 	snprintf(s->name, sizeof(s->name), "%s", name);
-	int64_t upto;
+	int64_t upto = 0;
 	int code = chunk_reader_new(&s->chunk, err);
 	if (!code)
 		code = how_far(into, name, &upto, err);

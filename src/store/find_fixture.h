@@ -19,7 +19,7 @@
 
 #include <cmocka.h>
 
-enum { EVENTS = 3000, FIELDS = 8, VALUE = 96, QUERIES = 400, DATASETS = 40 };
+enum { EVENTS = 3000, FIELDS = 8, VALUE = 96, QUERIES = KHIEN_SANITIZED ? 100 : 400, DATASETS = 40 };
 
 static const int64_t HOUR = (int64_t)3600 * CLOCK_S, START = 1790000000 * (int64_t)CLOCK_S;
 /* So many that a day has blocks enough for a second thread. */

@@ -157,9 +157,9 @@ static void start(struct api *a, const struct api_tls *tls, const char *key, con
 		{ MHD_OPTION_END, 0, NULL },
 	};
 	a->daemon = MHD_start_daemon(
-	        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | (tls ? MHD_USE_TLS : 0), 0, may_connect, a, request_handle,
-	        a, MHD_OPTION_LISTEN_SOCKET, a->c.fd, MHD_OPTION_NOTIFY_CONNECTION, on_connection, a,
-	        MHD_OPTION_NOTIFY_COMPLETED, request_completed, a, MHD_OPTION_CONNECTION_LIMIT,
+	        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | (tls ? MHD_USE_TLS : 0), 0, may_connect, a,
+	        api_request_handle, a, MHD_OPTION_LISTEN_SOCKET, a->c.fd, MHD_OPTION_NOTIFY_CONNECTION, on_connection,
+	        a, MHD_OPTION_NOTIFY_COMPLETED, api_request_completed, a, MHD_OPTION_CONNECTION_LIMIT,
 	        a->c.max_connections * (a->posts.who ? POSTS_ROOM + 1 : 1) + 1, MHD_OPTION_CONNECTION_TIMEOUT,
 	        (unsigned)IDLE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
 	        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_URI_LOG_CALLBACK, hunt_uri, a, MHD_OPTION_UNESCAPE_CALLBACK,

@@ -120,7 +120,7 @@ static void done(struct request *r)
 
 void api_hunt_came(struct request *r)
 {
-	request_go_on(r);
+	api_request_go_on(r);
 }
 
 static bool is_gone(const struct conn *c)
@@ -139,7 +139,7 @@ void hunt_tick(struct api *a, int64_t now)
 		const bool waits_too_long = r->suspended && !r->response && now > r->until;
 		if (r->suspended && (waits_too_long || a->draining || is_gone(c))) {
 			r->hang_up = true;
-			request_go_on(r);
+			api_request_go_on(r);
 		} else if (a->draining) { /* it may be one that reads nothing */
 			const union MHD_ConnectionInfo *info =
 			        MHD_get_connection_info(c->mhd, MHD_CONNECTION_INFO_CONNECTION_FD);

@@ -9,7 +9,7 @@ static void health(struct request *r)
 	} else {
 		r->status = MHD_HTTP_SERVICE_UNAVAILABLE;
 	}
-	r->type = plain_health.type;
+	r->type = api_plain_health.type;
 	buf_putc(&r->out, '\n');
 }
 
@@ -19,5 +19,5 @@ static void metrics(struct request *r)
 		r->a->c.metrics(r->a->c.arg, &r->out);
 }
 
-const struct endpoint plain_health = { .type = "text/plain; charset=utf-8", .answer = health };
-const struct endpoint plain_metrics = { .type = "text/plain; version=0.0.4; charset=utf-8", .answer = metrics };
+const struct endpoint api_plain_health = { .type = "text/plain; charset=utf-8", .answer = health };
+const struct endpoint api_plain_metrics = { .type = "text/plain; version=0.0.4; charset=utf-8", .answer = metrics };

@@ -200,7 +200,7 @@ void api_answer(struct api_question *q, unsigned status, struct str json)
 	r->retry_after = status == MHD_HTTP_TOO_MANY_REQUESTS     ? 60
 	                 : status == MHD_HTTP_SERVICE_UNAVAILABLE ? RETRY_AFTER_S
 	                                                          : 0;
-	request_go_on(r);
+	api_request_go_on(r);
 }
 
 /* --- orders: held until there is one --- */
@@ -231,7 +231,7 @@ static void end_others(struct request *r)
 		    !str_eq(posts_name(c), posts_name(r->conn)))
 			continue;
 		c->r->until = 0;
-		request_go_on(c->r);
+		api_request_go_on(c->r);
 	}
 }
 
@@ -259,7 +259,7 @@ void posts_tick(struct api *a, int64_t now)
 {
 	for (struct conn *c = a->conns; c; c = c->next)
 		if (c->r && c->r->endpoint == &posts_orders && c->r->suspended && (now >= c->r->until || a->draining))
-			request_go_on(c->r);
+			api_request_go_on(c->r);
 }
 
 void api_posts_changed(struct api *a)
@@ -273,14 +273,14 @@ void api_posts_changed(struct api *a)
 				c->r->hang_up = true;
 				request_fail(c->r, MHD_HTTP_UNAUTHORIZED, "security_exception",
 				             "this hub doesn't know the post any more");
-				request_go_on(c->r);
+				api_request_go_on(c->r);
 			} else if (c->r && (c->r->ended || c->r->status)) {
 				c->r->hang_up = true; /* nothing more is read, but its answer isn't taken from it */
 			} else if (info) {
 				shutdown(info->connect_fd, SHUT_RDWR);
 			}
 		} else if (held) {
-			request_go_on(c->r);
+			api_request_go_on(c->r);
 		}
 	}
 }

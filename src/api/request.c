@@ -104,10 +104,10 @@ static void changed(void *arg)
 	int code = ingest_failed(r->ingest);
 	if (code && !r->status)
 		request_fail_ingest(r, code);
-	request_go_on(r);
+	api_request_go_on(r);
 }
 
-void request_go_on(struct request *r)
+void api_request_go_on(struct request *r)
 {
 	if (!r->suspended || must_wait(r))
 		return;
@@ -274,7 +274,7 @@ static void begin(struct request *r, const char *url, const char *method)
 	if (r->status)
 		return;
 	memcpy(r->text, path.p, path.n);
-	const struct route *route = route_find((struct str){ r->text, path.n }, &r->name);
+	const struct route *route = api_route_find((struct str){ r->text, path.n }, &r->name);
 	if (!route)
 		request_fail(r, MHD_HTTP_NOT_FOUND, "resource_not_found_exception", "there is no such path");
 	else if (route->for_post)
@@ -476,8 +476,8 @@ static enum MHD_Result first_call(struct api *a, struct MHD_Connection *mhd, con
 	return r->status && (large || asks || r->hang_up) ? answer(r) : MHD_YES;
 }
 
-enum MHD_Result request_handle(void *api, struct MHD_Connection *mhd, const char *url, const char *method,
-                               const char *version, const char *upload, size_t *size, void **slot)
+enum MHD_Result api_request_handle(void *api, struct MHD_Connection *mhd, const char *url, const char *method,
+                                   const char *version, const char *upload, size_t *size, void **slot)
 {
 	struct api *a = api;
 	struct request *r = *slot;
@@ -497,7 +497,7 @@ enum MHD_Result request_handle(void *api, struct MHD_Connection *mhd, const char
 	return answer(r);
 }
 
-void request_completed(void *api, struct MHD_Connection *mhd, void **slot, enum MHD_RequestTerminationCode why)
+void api_request_completed(void *api, struct MHD_Connection *mhd, void **slot, enum MHD_RequestTerminationCode why)
 {
 	struct api *a = api;
 	struct request *r = *slot;

@@ -38,12 +38,12 @@ struct endpoint {
 	const char *text;
 	const char *type;                       /* NULL: application/json */
 	bool ingests;                           /* has a body that is unpacked and fed; any other body is dropped */
-	bool (*waits)(const struct request *r); /* its answer can't be made yet: request_go_on() when it can */
+	bool (*waits)(const struct request *r); /* its answer can't be made yet: api_request_go_on() when it can */
 	void (*begin)(struct request *r);
 	void (*feed)(struct request *r, struct str bytes);
 	void (*end)(struct request *r);
 	void (*answer)(struct request *r);
-	/* An answer of unknown length: up to n bytes of it. 0: not yet, request_go_on() when there are; -ENODATA: the end; else
+	/* An answer of unknown length: up to n bytes of it. 0: not yet, api_request_go_on() when there are; -ENODATA: the end; else
 	 * it is broken off. */
 	ssize_t (*more)(struct request *r, char *to, size_t n);
 	void (*done)(struct request *r);
@@ -121,7 +121,7 @@ bool request_hold(struct request *r, size_t n);
 struct str request_header(const struct request *r, const char *name);
 struct str request_argument(const struct request *r, const char *name);
 /* What the endpoint waited for is there; nothing happens where it waits for something else. */
-void request_go_on(struct request *r);
+void api_request_go_on(struct request *r);
 
 /* --- posts.c --- */
 
@@ -146,8 +146,8 @@ void hunt_tick(struct api *a, int64_t now);
 bool request_ingest(struct request *r, void (*verdict)(void *r, uint32_t tag, const struct offer_item *item));
 
 /* libmicrohttpd's callbacks */
-enum MHD_Result request_handle(void *api, struct MHD_Connection *mhd, const char *url, const char *method,
-                               const char *version, const char *upload, size_t *size, void **slot);
-void request_completed(void *api, struct MHD_Connection *mhd, void **slot, enum MHD_RequestTerminationCode why);
+enum MHD_Result api_request_handle(void *api, struct MHD_Connection *mhd, const char *url, const char *method,
+                                   const char *version, const char *upload, size_t *size, void **slot);
+void api_request_completed(void *api, struct MHD_Connection *mhd, void **slot, enum MHD_RequestTerminationCode why);
 
 #endif

@@ -14,8 +14,8 @@ static const struct route routes[] = {
 	{ "/+/_bulk", SCOPE_INGEST, .post = &bulk_post, .put = &bulk_post },
 	{ "/+/*/_bulk", SCOPE_INGEST, .post = &bulk_post, .put = &bulk_post },
 	{ "/v1/hunt", SCOPE_READ, .get = &hunt_get, .head = &hunt_head },
-	{ "/healthz", 0, .get = &plain_health },
-	{ "/metrics", SCOPE_METRICS, .get = &plain_metrics },
+	{ "/healthz", 0, .get = &api_plain_health },
+	{ "/metrics", SCOPE_METRICS, .get = &api_plain_metrics },
 	{ "/", SCOPE_INGEST, .get = &compat_root },
 	{ "/_license", SCOPE_INGEST, .get = &compat_license },
 	{ "/_xpack", SCOPE_INGEST, .get = &compat_xpack },
@@ -83,7 +83,7 @@ static bool fits(struct str pattern, struct str path, struct str *name)
 	return !pattern.n && !path.n;
 }
 
-const struct route *route_find(struct str path, struct str *name)
+const struct route *api_route_find(struct str path, struct str *name)
 {
 	if (!path.n || path.p[0] != '/')
 		return NULL;

@@ -18,7 +18,7 @@ struct route {
  */
 size_t route_unescape(char *text);
 /* NULL: no path fits. *name: what stands for its first "*" or "+", else empty; a view into path. */
-const struct route *route_find(struct str path, struct str *name);
+const struct route *api_route_find(struct str path, struct str *name);
 /* NULL: not with this method; *allow is the value of Allow. */
 const struct endpoint *route_endpoint(const struct route *r, struct str method, enum method *ret, const char **allow);
 
@@ -26,7 +26,7 @@ const struct endpoint *route_endpoint(const struct route *r, struct str method, 
 extern const struct endpoint events_post, bundles_post, bulk_post;
 extern const struct endpoint posts_enrol, posts_renew, posts_orders, posts_report;
 extern const struct endpoint hunt_get, hunt_head;
-extern const struct endpoint plain_health, plain_metrics;
+extern const struct endpoint api_plain_health, api_plain_metrics;
 extern const struct endpoint compat_root, compat_license, compat_xpack, compat_health, compat_cat_health, compat_nodes,
         compat_nodes_ingest, compat_settings, compat_template, compat_index_template, compat_component_template,
         compat_policy, compat_pipeline, compat_alias, compat_data_stream, compat_exists, compat_acknowledged,

@@ -45,7 +45,7 @@ static void paths(void **state)
 		struct str name = { "", 0 };
 		enum method m;
 		const char *allow;
-		const struct route *r = route_find(str_from(cases[i].path), &name);
+		const struct route *r = api_route_find(str_from(cases[i].path), &name);
 		const struct endpoint *e = r ? route_endpoint(r, str_from(cases[i].method), &m, &allow) : NULL;
 		if (e != cases[i].endpoint || (r && !str_eq(name, str_from(cases[i].name))))
 			fail_msg("%s %s", cases[i].method, cases[i].path);

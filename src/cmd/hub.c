@@ -332,6 +332,7 @@ static int run(struct hub *h, struct err *err)
 	const struct supervisor supervisor = {
 		.clock = h->clock,
 		.log = &h->log,
+		.ready = "taking events",
 		.work = { [PART_KEEPER] = keeper, [PART_FRONT] = front },
 		.due = certificate_is_due,
 		.renew = renew_certificate,

@@ -15,13 +15,15 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "cmd/config.h"
+#include "cmd/hub_supervise.h"
+#include "os/link.h"
 #include "store/events.h"
 #include "store/posts.h"
 #include "store/state.h"
 
 #include <sys/types.h>
 
-/* --- hub_link.c: between front and keeper. Both are forks of one program: shapes are the machine's own. --- */
+/* --- hub_link.c: what front and keeper say to each other (os/link.h) --- */
 
 enum link_kind {
 	LINK_ROWS = 1, /* to the keeper: n rows; answered by LINK_VERDICTS in the same order */
@@ -42,12 +44,6 @@ enum link_kind {
 	LINK_FEEDS,    /* to the front: seq: the stamp of all feeds of indicators (intel/shelf.h) */
 	LINK_MATCHED,  /* both ways: rules have seen all rows before number seq, and alerts of them were sent */
 	N_LINKS,
-};
-
-struct link_head {
-	uint32_t kind;
-	int32_t code;
-	uint64_t seq, n, size; /* size: bytes that follow */
 };
 
 struct link_row {
@@ -95,28 +91,6 @@ struct link_order {
 	uint32_t size; /* of the JSON that follows */
 };
 
-enum { LINK_MESSAGE_MAX = 64 << 20 };
-
-struct link {
-	int fd; /* non-blocking stream socket */
-	struct buf in, out;
-	size_t used, sent;
-};
-
-int link_init(struct link *l, int fd);
-void link_done(struct link *l);
-/* Reads what is there. 0; -EPIPE: the other end is gone. */
-int link_read(struct link *l);
-/* The next whole message; its body is borrowed until link_read(). 0: there is none yet; -EPROTO: that is no message. */
-int link_next(struct link *l, struct link_head *head, struct str *body);
-void link_put(struct link *l, const struct link_head *head, struct str body);
-/* Writes as much as goes out now. 0, also when some is left (link_pending); -EPIPE. */
-int link_flush(struct link *l);
-static inline bool link_pending(const struct link *l)
-{
-	return l->sent < l->out.n;
-}
-
 /* Appends a row to a body of LINK_ROWS or LINK_REPLAY; takes the next one off: false when there is none. */
 void link_add_row(struct buf *body, const struct event_row *row);
 bool link_take_row(struct str *body, struct event_row *row);
@@ -124,6 +98,14 @@ void link_add_alert(struct buf *body, const struct alert_row *a);
 bool link_take_alert(struct str body, struct alert_row *a);
 
 /* --- hub_folders.c --- */
+
+struct folder {
+	const char *name;
+	mode_t mode;
+	bool kept; /* it belongs to the keeper; all else is of who started this, so that nobody else can change it */
+};
+/* Makes data, and in it the folders. user: the keeper; NULL: it stays who it is. */
+int folders_make(const char *data, const char *user, const struct folder *folders, size_t n, struct err *err);
 
 struct hub_folders {
 	const char *data;
@@ -133,9 +115,6 @@ struct hub_folders {
 int hub_folders(struct hub_folders *f, struct err *err);
 
 /* --- the two --- */
-
-/* Why a process ended, as its exit status. */
-enum { HUB_ENDED = 0, HUB_DIED = 1 /* it may be started anew */, HUB_HOPELESS = 2 /* nothing would change */ };
 
 struct keeper_config {
 	const char *store; /* folder: state.db, events/, status */

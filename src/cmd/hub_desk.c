@@ -48,23 +48,23 @@ struct queue {
 	struct flight *first, **last;
 };
 
-struct desk {
-	struct desk_config c;
+struct hub_desk {
+	struct hub_desk_config c;
 	struct envelope *envelope;
 	const struct format *json;
 	struct queue sent, waiting; /* waiting: the keeper had no room */
 	struct refused *refused, **last_refused;
 	struct buf scratch; /* the JSON of one row */
-	struct desk_counts counts;
+	struct hub_desk_counts counts;
 	uint64_t matched;                                  /* rules saw the rows before this one in a run before */
 	char datasets[DATASETS_MAX][ENVELOPE_DATASET + 1]; /* that were seen */
 	size_t n_datasets;
 	bool full; /* somebody was turned away */
 };
 
-int desk_new(struct desk **ret, const struct desk_config *config, struct err *err)
+int hub_desk_new(struct hub_desk **ret, const struct hub_desk_config *config, struct err *err)
 {
-	struct desk *d = calloc(1, sizeof(*d));
+	struct hub_desk *d = calloc(1, sizeof(*d));
 	if (!d)
 		return err_set(err, -ENOMEM, "%m");
 	d->c = *config;
@@ -74,7 +74,7 @@ int desk_new(struct desk **ret, const struct desk_config *config, struct err *er
 	d->last_refused = &d->refused;
 	int code = envelope_new(&d->envelope, err);
 	if (code)
-		desk_free(d);
+		hub_desk_free(d);
 	else
 		*ret = d;
 	return code;
@@ -106,7 +106,7 @@ static struct flight *pop(struct queue *q)
 }
 
 /* The offer goes back when nothing of it is left under way. */
-static void land(struct desk *d, struct flight *f)
+static void land(struct hub_desk *d, struct flight *f)
 {
 	struct parcel *p = f->parcel;
 	d->counts.under_way -= f->held;
@@ -118,7 +118,7 @@ static void land(struct desk *d, struct flight *f)
 	free(p);
 }
 
-static void drop_refused(struct desk *d)
+static void drop_refused(struct hub_desk *d)
 {
 	struct refused *r = d->refused;
 	if (!(d->refused = r->next))
@@ -128,7 +128,7 @@ static void drop_refused(struct desk *d)
 	free(r);
 }
 
-void desk_free(struct desk *d)
+void hub_desk_free(struct hub_desk *d)
 {
 	if (!d)
 		return;
@@ -160,7 +160,7 @@ static int64_t zone(int64_t now)
  * Anybody who may send names datasets, and each is a block of its own in the store: beyond so many in a run all new ones
  * are one. The event itself keeps the name that it came with.
  */
-static struct str bounded(struct desk *d, struct str dataset)
+static struct str bounded(struct hub_desk *d, struct str dataset)
 {
 	for (size_t i = 0; i < d->n_datasets; i++)
 		if (str_eq(str_from(d->datasets[i]), dataset))
@@ -173,7 +173,7 @@ static struct str bounded(struct desk *d, struct str dataset)
 }
 
 /* Makes a row of an item, or says why not. */
-static void add_item(struct desk *d, struct flight *f, const struct offer *o, uint32_t i)
+static void add_item(struct hub_desk *d, struct flight *f, const struct offer *o, uint32_t i)
 {
 	struct offer_item *item = &o->items[i];
 	const struct envelope_around around = {
@@ -226,7 +226,7 @@ static struct flight *flight_new(struct parcel *p, size_t most)
 	return f;
 }
 
-static void send_rows(struct desk *d, struct flight *f)
+static void send_rows(struct hub_desk *d, struct flight *f)
 {
 	f->asked = f->verdicts ? 0 : f->n; /* what stands there already isn't put there again */
 	const struct link_head head = { .kind = LINK_ROWS, .n = f->asked };
@@ -235,7 +235,7 @@ static void send_rows(struct desk *d, struct flight *f)
 }
 
 /* Everything that an offer holds, as flights. They are sent together, or not at all. */
-static int pack(struct desk *d, struct parcel *p, struct queue *flights)
+static int pack(struct hub_desk *d, struct parcel *p, struct queue *flights)
 {
 	const struct offer *o = p->offer;
 	struct flight *f = NULL;
@@ -255,9 +255,9 @@ static int pack(struct desk *d, struct parcel *p, struct queue *flights)
 	return 0;
 }
 
-int desk_take(void *arg, struct offer *o)
+int hub_desk_take(void *arg, struct offer *o)
 {
-	struct desk *d = arg;
+	struct hub_desk *d = arg;
 	const size_t held = o->held > o->bytes ? o->held : o->bytes;
 	if (d->counts.under_way + held > UNDER_WAY_MAX && d->counts.under_way) {
 		d->full = true;
@@ -311,7 +311,7 @@ static void event_id(const struct event_row *row, uint64_t seq, unsigned char id
 }
 
 struct seen {
-	struct desk *desk;
+	struct hub_desk *desk;
 	unsigned char id[MATCH_ID];
 	bool known; /* a run before told its alerts */
 };
@@ -328,7 +328,7 @@ static int on_match(void *arg, const struct match *m)
 	return pipe_match(seen->desk->c.pipe, &at);
 }
 
-static int match(struct desk *d, const struct event_row *row, uint64_t seq, bool known, const char *source)
+static int match(struct hub_desk *d, const struct event_row *row, uint64_t seq, bool known, const char *source)
 {
 	struct pipe *p = d->c.pipe;
 	struct seen seen = { .desk = d, .known = known };
@@ -343,18 +343,18 @@ static int match(struct desk *d, const struct event_row *row, uint64_t seq, bool
 	return matcher_run(p->matcher, &p->event, on_match, &seen);
 }
 
-static void say_matched(struct desk *d, uint64_t seq)
+static void say_matched(struct hub_desk *d, uint64_t seq)
 {
 	const struct link_head head = { .kind = LINK_MATCHED, .seq = seq };
 	link_put(d->c.link, &head, STR(""));
 }
 
-void desk_matched(struct desk *d, uint64_t seq)
+void hub_desk_matched(struct hub_desk *d, uint64_t seq)
 {
 	d->matched = seq;
 }
 
-int desk_replay(struct desk *d, const struct link_head *head, struct str body)
+int hub_desk_replay(struct hub_desk *d, const struct link_head *head, struct str body)
 {
 	struct event_row row;
 	int code = 0;
@@ -368,7 +368,7 @@ int desk_replay(struct desk *d, const struct link_head *head, struct str body)
 
 /* --- the keeper's word --- */
 
-static int hold_refused(struct desk *d, struct flight *f, uint64_t seq, struct str verdicts)
+static int hold_refused(struct hub_desk *d, struct flight *f, uint64_t seq, struct str verdicts)
 {
 	const struct offer *o = f->parcel->offer;
 	const size_t name = strlen(o->sender->name) + 1;
@@ -390,7 +390,7 @@ static int hold_refused(struct desk *d, struct flight *f, uint64_t seq, struct s
 }
 
 /* Something is durable, and so is all that stands before it. */
-static int match_refused(struct desk *d)
+static int match_refused(struct hub_desk *d)
 {
 	int code = 0;
 	while (d->refused && !code) {
@@ -409,7 +409,7 @@ static int match_refused(struct desk *d)
 	return code;
 }
 
-static int judge(struct desk *d, struct flight *f, uint64_t seq, struct str verdicts)
+static int judge(struct hub_desk *d, struct flight *f, uint64_t seq, struct str verdicts)
 {
 	struct offer *o = f->parcel->offer;
 	struct str body = buf_str(&f->rows);
@@ -434,7 +434,7 @@ static int judge(struct desk *d, struct flight *f, uint64_t seq, struct str verd
 	return code;
 }
 
-int desk_verdicts(struct desk *d, const struct link_head *head, struct str body)
+int hub_desk_verdicts(struct hub_desk *d, const struct link_head *head, struct str body)
 {
 	struct flight *f = pop(&d->sent);
 	int code = 0;
@@ -463,7 +463,7 @@ int desk_verdicts(struct desk *d, const struct link_head *head, struct str body)
 	return d->c.room(d->c.arg);
 }
 
-void desk_retry(struct desk *d)
+void hub_desk_retry(struct hub_desk *d)
 {
 	struct queue again = d->waiting;
 	if (!again.first) {
@@ -482,12 +482,12 @@ void desk_retry(struct desk *d)
 	}
 }
 
-bool desk_idle(const struct desk *d)
+bool hub_desk_idle(const struct hub_desk *d)
 {
 	return !d->sent.first && !d->waiting.first;
 }
 
-struct desk_counts desk_counts(const struct desk *d)
+struct hub_desk_counts hub_desk_counts(const struct hub_desk *d)
 {
 	return d->counts;
 }

@@ -39,40 +39,40 @@ static int give_folder(const char *path, const struct passwd *pw, struct err *er
 	return code;
 }
 
-/* DATA/name. `kept`: it belongs to the keeper; all else is of who started this, so that nobody else can change it. */
-static int make_part(const struct hub_folders *f, const char *name, mode_t mode, bool kept, struct err *err)
+static int make_part(const char *data, const char *user, const struct folder *f, struct err *err)
 {
 	char path[4096];
-	int n = snprintf(path, sizeof(path), *name ? "%s/%s" : "%s", f->data, name);
+	int n = snprintf(path, sizeof(path), *f->name ? "%s/%s" : "%s", data, f->name);
 	if (n < 0 || (size_t)n >= sizeof(path))
 		return err_set(err, -ENAMETOOLONG, "the data folder's name: %m");
-	int code = make_folder(path, mode, err);
-	const struct passwd *pw = !code && kept && f->user ? getpwnam(f->user) : NULL;
+	int code = make_folder(path, f->mode, err);
+	const struct passwd *pw = !code && f->kept && user ? getpwnam(user) : NULL;
 	return pw ? give_folder(path, pw, err) : code;
+}
+
+int folders_make(const char *data, const char *user, const struct folder *folders, size_t n, struct err *err)
+{
+	/* the keeper passes through DATA, whatever the mask of whoever starts this */
+	const mode_t was = umask(022);
+	int code = 0;
+	for (size_t i = 0; i < n && !code; i++)
+		code = make_part(data, user, &folders[i], err);
+	umask(was);
+	return code;
 }
 
 int hub_folders(struct hub_folders *f, struct err *err)
 {
-	static const struct {
-		const char *name;
-		mode_t mode;
-		bool kept;
-	} parts[] = {
+	static const struct folder parts[] = {
 		{ "", 0755, false },
 		{ "pki", 0755, false },
 		{ "front", 0700, false },
 		{ HUB_STORE, 0750, true },
 		{ HUB_STORE "/events", 0750, true },
 	};
-	int code = 0;
 	if (geteuid() == 0) {
 		f->user = getpwnam("khien") ? "khien" : NULL;
 		f->front_user = "khien-front";
 	}
-	/* the keeper passes through DATA, whatever the mask of whoever starts this */
-	const mode_t was = umask(022);
-	for (size_t i = 0; i < ARRAY_LEN(parts) && !code; i++)
-		code = make_part(f, parts[i].name, parts[i].mode, parts[i].kept, err);
-	umask(was);
-	return code;
+	return folders_make(f->data, f->user, parts, ARRAY_LEN(parts), err);
 }

@@ -96,7 +96,7 @@ static void add_api(struct front *f, size_t item)
 		.posts = item >= f->https ? &posts : NULL,
 		.hunts = f->hunts ? &hunts : NULL,
 		.clock = f->clock,
-		.take = desk_take,
+		.take = hub_desk_take,
 		.taker = f->desk,
 		.caller = who_calls,
 		.metrics = front_metrics,
@@ -287,21 +287,21 @@ static int front_room(void *arg)
 
 static int start_desk(struct front *f, struct err *err)
 {
-	const struct desk_config config = {
+	const struct hub_desk_config config = {
 		.link = &f->link,
 		.pipe = &f->pipe,
 		.clock = f->clock,
 		.room = front_room,
 		.arg = f,
 	};
-	int code = link_init(&f->link, f->c->link);
+	int code = link_init(&f->link, f->c->link, N_LINKS);
 	if (!code && (code = senders_new(&f->senders)))
 		err_set(err, code, "%m");
 	if (!code && (code = posts_front_new(&f->posts, f)))
 		err_set(err, code, "%m");
 	if (!code && f->c->searches && !(code = hunts_new(&f->hunts, f, f->c->searches)))
 		code = hunts_begin(f->hunts, err);
-	return code ? code : desk_new(&f->desk, &config, err);
+	return code ? code : hub_desk_new(&f->desk, &config, err);
 }
 
 static void start_listening(struct front *f)
@@ -340,7 +340,7 @@ static int start_following(struct front *f, struct err *err)
 		show_note(f->show, LOG_LEVEL_WARNING, WORD_NO_STATE, "no-places", f->no_places.text, NULL);
 	if (*f->sources.no_journal)
 		show_note(f->show, LOG_LEVEL_INFO, WORD_NOT_WATCHED, "not-watched", "journal", f->sources.no_journal);
-	return follow_new(&f->follow, &config, err);
+	return follow_logs_new(&f->follow, &config, err);
 }
 
 static int start(struct front *f, struct err *err)
@@ -384,13 +384,13 @@ static void raise_limit(void)
 
 static void done(struct front *f)
 {
-	follow_free(f->follow);
+	follow_logs_free(f->follow);
 	for (size_t i = 0; i < f->n_listeners; i++)
 		listener_free(f->listeners[i]);
 	for (size_t i = 0; i < f->n_apis; i++)
 		api_free(f->apis[i]);
 	hunts_free(f->hunts);
-	desk_free(f->desk);
+	hub_desk_free(f->desk);
 	link_done(&f->link);
 	reload_free(f->reload);
 	front_known_done(f);

@@ -13,9 +13,9 @@
 
 /* --- hub_desk.c: offers in, rows to the keeper, verdicts back, rules over what was kept --- */
 
-struct desk;
+struct hub_desk;
 
-struct desk_config {
+struct hub_desk_config {
 	struct link *link;
 	struct pipe *pipe;
 	const struct clock *clock;
@@ -23,24 +23,24 @@ struct desk_config {
 	void *arg;
 };
 
-int desk_new(struct desk **ret, const struct desk_config *config, struct err *err);
-void desk_free(struct desk *d);
+int hub_desk_new(struct hub_desk **ret, const struct hub_desk_config *config, struct err *err);
+void hub_desk_free(struct hub_desk *d);
 /* An offer_sink. Its answer comes later, never from within. */
-int desk_take(void *desk, struct offer *o);
+int hub_desk_take(void *desk, struct offer *o);
 /* What the keeper says. 0, or -errno: the end. */
-int desk_verdicts(struct desk *d, const struct link_head *head, struct str body);
-int desk_replay(struct desk *d, const struct link_head *head, struct str body);
-void desk_matched(struct desk *d, uint64_t seq);
+int hub_desk_verdicts(struct hub_desk *d, const struct link_head *head, struct str body);
+int hub_desk_replay(struct hub_desk *d, const struct link_head *head, struct str body);
+void hub_desk_matched(struct hub_desk *d, uint64_t seq);
 /* Once a second: what the keeper had no room for is sent again. */
-void desk_retry(struct desk *d);
+void hub_desk_retry(struct hub_desk *d);
 /* Nothing is under way. */
-bool desk_idle(const struct desk *d);
+bool hub_desk_idle(const struct hub_desk *d);
 
-struct desk_counts {
+struct hub_desk_counts {
 	uint64_t events, bytes, kept, known, bad, busy;
 	size_t under_way; /* bytes of memory */
 };
-struct desk_counts desk_counts(const struct desk *d);
+struct hub_desk_counts hub_desk_counts(const struct hub_desk *d);
 
 /* --- hub_sources.c: what is collected becomes offers --- */
 
@@ -103,7 +103,7 @@ struct front {
 	struct link link;
 	struct link_store store; /* what the keeper said last */
 	int64_t store_at;        /* and when, monotonic */
-	struct desk *desk;
+	struct hub_desk *desk;
 	struct posts_front *posts;
 	struct hunts *hunts; /* NULL: none over HTTP */
 	unsigned followed;   /* offers of follow that are under way */

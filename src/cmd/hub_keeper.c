@@ -488,7 +488,7 @@ int keeper_run(const struct keeper_config *config)
 	signal(SIGINT, SIG_IGN); /* it ends when the front has, which may still have something to store */
 	signal(SIGTERM, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
-	int code = link_init(&k.link, config->link);
+	int code = link_init(&k.link, config->link, N_LINKS);
 	if (!code)
 		code = enter(&k, &err);
 	if (!code)

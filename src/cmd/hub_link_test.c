@@ -13,8 +13,8 @@ static void pair(struct link *a, struct link *b)
 {
 	int fds[2];
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
-	assert_int_equal(link_init(a, fds[0]), 0);
-	assert_int_equal(link_init(b, fds[1]), 0);
+	assert_int_equal(link_init(a, fds[0], N_LINKS), 0);
+	assert_int_equal(link_init(b, fds[1], N_LINKS), 0);
 }
 
 static void test_rows_come_as_they_went(void **state)
@@ -66,49 +66,6 @@ static void test_rows_come_as_they_went(void **state)
 	buf_free(&body);
 }
 
-/* The other end is always a little behind: what went out gives its room back all the same. */
-static void test_never_empty(void **state)
-{
-	enum { SIZE = 1 << 20, N = LINK_MESSAGE_MAX / SIZE + 10 };
-	struct link a, b;
-	struct link_head got;
-	struct str rest;
-	uint64_t came = 0;
-	char *bytes = calloc(1, SIZE);
-	assert_non_null(bytes);
-	pair(&a, &b);
-	for (uint64_t i = 0; i < N; i++) {
-		const struct link_head head = { .kind = LINK_ROWS, .seq = i };
-		link_put(&a, &head, (struct str){ bytes, SIZE });
-		while (came < i) { /* all but this one */
-			assert_int_equal(link_flush(&a), 0);
-			assert_true(link_pending(&a));
-			assert_int_equal(link_read(&b), 0);
-			if (!link_next(&b, &got, &rest))
-				continue;
-			assert_true(got.seq == came && rest.n == SIZE);
-			came++;
-		}
-		assert_in_range(a.out.cap, SIZE, 8 * SIZE);
-	}
-	link_done(&a);
-	link_done(&b);
-	free(bytes);
-}
-
-static void test_no_room(void **state)
-{
-	struct link a, b;
-	pair(&a, &b);
-	a.out.max = 100;
-	link_put(&a, &(struct link_head){ .kind = LINK_REPLAYED }, STR(""));
-	link_put(&a, &(struct link_head){ .kind = LINK_STATUS }, (struct str){ (char[100]){ 0 }, 100 });
-	assert_int_equal(link_flush(&a), -ENOMEM);
-	assert_int_equal(link_flush(&a), -ENOMEM); /* for good: the other end would take rubbish for a message */
-	link_done(&a);
-	link_done(&b);
-}
-
 static void test_alert(void **state)
 {
 	const struct alert_row row = { .id = STR("i"),
@@ -132,26 +89,9 @@ static void test_alert(void **state)
 	buf_free(&body);
 }
 
-static void test_what_is_no_message(void **state)
+/* A row whose lengths reach beyond its message. */
+static void test_what_is_no_row(void **state)
 {
-	static const struct link_head bad[] = {
-		{ .kind = 0 },
-		{ .kind = N_LINKS },
-		{ .kind = LINK_ROWS, .size = UINT64_MAX },
-		{ .kind = LINK_ROWS, .size = LINK_MESSAGE_MAX },
-	};
-	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
-		struct link a, b;
-		struct link_head got;
-		struct str body;
-		pair(&a, &b);
-		assert_int_equal(write(a.fd, &bad[i], sizeof(bad[i])), sizeof(bad[i]));
-		assert_int_equal(link_read(&b), 0);
-		assert_int_equal(link_next(&b, &got, &body), -EPROTO);
-		link_done(&a);
-		link_done(&b);
-	}
-	/* a row whose lengths reach beyond its message */
 	struct link_row row = { .json = 5, .dataset = 1 };
 	struct str body = { (const char *)&row, sizeof(row) };
 	struct event_row got;
@@ -162,10 +102,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rows_come_as_they_went),
-		cmocka_unit_test(test_never_empty),
-		cmocka_unit_test(test_no_room),
 		cmocka_unit_test(test_alert),
-		cmocka_unit_test(test_what_is_no_message),
+		cmocka_unit_test(test_what_is_no_row),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

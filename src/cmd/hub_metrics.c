@@ -97,7 +97,7 @@ static void add_network(const struct front *f, struct buf *out)
 void front_metrics(void *arg, struct buf *out)
 {
 	struct front *f = arg;
-	const struct desk_counts d = desk_counts(f->desk);
+	const struct hub_desk_counts d = hub_desk_counts(f->desk);
 	const struct match_counts *m = matcher_counts(f->pipe.matcher);
 	add(out, "uptime_seconds", "gauge", "Since the start.",
 	    (double)(clock_monotonic(f->clock) - f->began) / CLOCK_S);

@@ -81,7 +81,7 @@ static int keep(void *arg, struct batch *b)
 		k->items[i].id = (struct str){ k->ids[i], ID_HEX - 1 };
 	}
 	int code;
-	while ((code = desk_take(f->desk, &k->offer)) == -EAGAIN)
+	while ((code = hub_desk_take(f->desk, &k->offer)) == -EAGAIN)
 		if ((code = front_hear(f, 100)))
 			break;
 	return !code && is_over(f) ? -ECANCELED : code;
@@ -100,7 +100,7 @@ static int keep_all(struct front *f, struct err *err)
 		code = intake_read_fd(f->recordings[i].fd, config, &counts, NULL, err);
 	}
 	code = code == -ECANCELED ? 0 : code; /* it is to end */
-	while (!code && !desk_idle(f->desk))
+	while (!code && !hub_desk_idle(f->desk))
 		code = front_hear(f, 100);
 	return code;
 }

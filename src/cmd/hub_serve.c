@@ -53,9 +53,9 @@ static void on_ready(struct front *f)
 static int on_message(struct front *f, const struct link_head *head, struct str body)
 {
 	switch (head->kind) {
-	case LINK_VERDICTS: return desk_verdicts(f->desk, head, body);
-	case LINK_REPLAY: return desk_replay(f->desk, head, body);
-	case LINK_MATCHED: desk_matched(f->desk, head->seq); return 0;
+	case LINK_VERDICTS: return hub_desk_verdicts(f->desk, head, body);
+	case LINK_REPLAY: return hub_desk_replay(f->desk, head, body);
+	case LINK_MATCHED: hub_desk_matched(f->desk, head->seq); return 0;
 	case LINK_FEEDS: return front_known_hear(f, head->seq);
 	case LINK_REPLAYED: on_ready(f); return 0;
 	case LINK_TOKENS: return take_tokens(f, head, body);
@@ -196,7 +196,7 @@ static int every_second(struct front *f, int64_t now)
 	if (now - f->second < SECOND)
 		return 0;
 	f->second = now;
-	desk_retry(f->desk);
+	hub_desk_retry(f->desk);
 	posts_front_tick(f->posts);
 	for (size_t i = 0; i < f->n_listeners && !code; i++)
 		code = listener_tick(f->listeners[i]);
@@ -213,7 +213,7 @@ static bool ended(struct front *f, int64_t now)
 		return false;
 	for (size_t i = 0; i < f->n_apis; i++)
 		drained &= api_drain(f->apis[i]);
-	return (drained && desk_idle(f->desk) && !link_pending(&f->link)) || now - f->stopping > PATIENCE;
+	return (drained && hub_desk_idle(f->desk) && !link_pending(&f->link)) || now - f->stopping > PATIENCE;
 }
 
 static int on_tick(void *arg, int what)
@@ -254,7 +254,7 @@ static int finish(struct front *f)
 	f->n_listeners = 0;
 	int code = follow_end(f->follow);
 	int64_t until = clock_monotonic(f->clock) + PATIENCE;
-	while (!code && !desk_idle(f->desk) && clock_monotonic(f->clock) < until)
+	while (!code && !hub_desk_idle(f->desk) && clock_monotonic(f->clock) < until)
 		code = front_hear(f, 100);
 	return code ? code : follow_save(f->follow, true);
 }

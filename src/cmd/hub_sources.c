@@ -89,7 +89,7 @@ int front_take(void *arg, struct origin *o, struct batch *b)
 		n++;
 	}
 	t->offer.n = n;
-	int code = desk_take(f->desk, &t->offer);
+	int code = hub_desk_take(f->desk, &t->offer);
 	if (code) {
 		free_taken(t);
 		return code;

@@ -1,7 +1,5 @@
 #include "cmd/hub_supervise.h"
 
-#include "cmd/hub.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -74,6 +72,13 @@ static bool notify(const char *what)
 	if (fd >= 0)
 		close(fd);
 	return said;
+}
+
+static bool say_ready(const char *what)
+{
+	char text[128];
+	snprintf(text, sizeof(text), "READY=1\nSTATUS=%s", what ? what : "at work");
+	return notify(text);
 }
 
 /* The two are watched here: what is left to be watched is this process. */
@@ -205,7 +210,7 @@ static void look_if_ready(struct run *r)
 	for (size_t i = 0; i < N_PARTS; i++)
 		all &= r->parts[i].takes;
 	if (all && !r->ready)
-		r->ready = notify("READY=1\nSTATUS=taking events");
+		r->ready = say_ready(r->s->ready);
 }
 
 /* How it ended: HUB_*. What wasn't asked for is told. */

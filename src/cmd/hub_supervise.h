@@ -1,5 +1,5 @@
 /*
- * Keeper and front as the supervisor sees them: started as a pair, watched, ended together, started anew.
+ * Keeper and front, of the hub and of the kiosk, as the supervisor sees them: started as a pair, watched, ended together, started anew.
  *
  * Both say once a second that they are at work, by a byte through their pipe. Which of them is silent for too long is
  * killed, whatever holds it (it is stopped, hangs, waits for a disk), and so is which doesn't end in time when it has
@@ -14,6 +14,9 @@
 
 #include "base/err.h"
 #include "base/log.h"
+
+/* Why a process ended, as its exit status. */
+enum { HUB_ENDED = 0, HUB_DIED = 1 /* it may be started anew */, HUB_HOPELESS = 2 /* nothing would change */ };
 
 /* What goes through the pipe. */
 enum supervise_beat {
@@ -37,6 +40,7 @@ struct supervisor {
 	const struct clock *clock;
 	const struct log *log;
 	struct supervise_limits limits;
+	const char *ready; /* what it does then, for people: "taking events" */
 	/* What either does, in a process of its own; takes both descriptors and returns its exit status, HUB_*. */
 	int (*work[N_PARTS])(void *arg, int link, int beat);
 	/* Every second: whether to start them anew for the sake of something that renew() then does between two rounds. */

@@ -217,7 +217,7 @@ static int start_collecting(struct worker *w, struct err *err)
 	for (size_t i = 0; i < w->sources.n; i++)
 		if (w->sources.items[i].kind == OPENER_UDP || w->sources.items[i].kind == OPENER_TCP)
 			add_listener(w, i);
-	return follow_new(&w->follow, &config, err);
+	return follow_logs_new(&w->follow, &config, err);
 }
 
 static int on_signal(void *arg, int signal)
@@ -347,7 +347,7 @@ static void done(struct worker *w)
 {
 	for (size_t i = 0; i < w->n_listeners; i++)
 		listener_free(w->listeners[i]);
-	follow_free(w->follow);
+	follow_logs_free(w->follow);
 	post_close(w->post);
 	dialer_free(w->dialer);
 	post_take_done(&w->take);

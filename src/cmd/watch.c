@@ -293,7 +293,7 @@ static int open_sources(struct watch *w, struct err *err)
 		if (kind == OPENER_UDP || kind == OPENER_TCP)
 			add_listener(w, i);
 	}
-	return follow_new(&w->follow, &follow, err);
+	return follow_logs_new(&w->follow, &follow, err);
 }
 
 static void totals(const struct watch *w, struct show_totals *t)
@@ -348,7 +348,7 @@ static int end_sources(struct watch *w)
 
 static void close_sources(struct watch *w)
 {
-	follow_free(w->follow);
+	follow_logs_free(w->follow);
 	w->follow = NULL;
 	for (size_t i = 0; i < w->n_listeners; i++)
 		listener_free(w->listeners[i]);

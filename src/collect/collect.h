@@ -156,8 +156,8 @@ struct follow_config { /* all borrowed */
  * follow handed on is unsettled: then each poll's records are settled, and saved, before the next; 4 MiB a poll and
  * -EAGAIN bound what is under way.
  */
-int follow_new(struct follow **ret, const struct follow_config *config, struct err *err);
-void follow_free(struct follow *f);
+int follow_logs_new(struct follow **ret, const struct follow_config *config, struct err *err);
+void follow_logs_free(struct follow *f);
 /*
  * Reads what is there, up to a bound; *more: it was reached. It ends early where the taker has no room, and the next
  * call goes on there. Trouble is told by notes. -errno: end.

@@ -70,7 +70,7 @@ static int add_tail(struct follow *f, size_t item, const char *path, bool from_s
 	return code;
 }
 
-int follow_new(struct follow **ret, const struct follow_config *config, struct err *err)
+int follow_logs_new(struct follow **ret, const struct follow_config *config, struct err *err)
 {
 	struct follow *f = calloc(1, sizeof(*f));
 	int code = 0;
@@ -79,7 +79,7 @@ int follow_new(struct follow **ret, const struct follow_config *config, struct e
 		f->now = calloc(1, sizeof(*f->now));
 	}
 	if (!f || !f->was || !f->now) {
-		follow_free(f);
+		follow_logs_free(f);
 		return err_set(err, -ENOMEM, "watch logs: %m");
 	}
 	f->c = *config;
@@ -100,13 +100,13 @@ int follow_new(struct follow **ret, const struct follow_config *config, struct e
 			code = add_tail(f, i, NULL, false, err);
 	}
 	if (code)
-		follow_free(f);
+		follow_logs_free(f);
 	else
 		*ret = f;
 	return code;
 }
 
-void follow_free(struct follow *f)
+void follow_logs_free(struct follow *f)
 {
 	if (!f)
 		return;

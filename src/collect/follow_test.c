@@ -63,13 +63,13 @@ static void begin(void)
 		.clock = &g->clock,
 		.ahead = ahead,
 	};
-	assert_int_equal(follow_new(&f, &c, &err), 0);
+	assert_int_equal(follow_logs_new(&f, &c, &err), 0);
 }
 
 /* As a crash does: nothing is said or saved any more. */
 static void crash(void)
 {
-	follow_free(f);
+	follow_logs_free(f);
 	opener_free(opener);
 	place_free(places);
 	sources_done(&sources);

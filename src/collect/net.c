@@ -252,7 +252,7 @@ void listener_free(struct listener *l)
 int listener_tick(struct listener *l)
 {
 	if (l->c.kind != OPENER_UDP)
-		return stream_tick(l);
+		return net_stream_tick(l);
 	count_drops(l);
 	return 0;
 }

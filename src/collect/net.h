@@ -69,7 +69,7 @@ int net_watch(struct listener *l, bool on);
 int stream_new(struct listener *l, struct err *err);
 void stream_free(struct listener *l);
 int stream_on_connect(void *listener, int fd); /* a loop_fn */
-int stream_tick(struct listener *l);
+int net_stream_tick(struct listener *l);
 int stream_room(struct listener *l);
 
 #endif

@@ -211,7 +211,7 @@ static int shake_hands(struct connection *c)
 	if (code == -EAGAIN)
 		return watch(c, true) ? deny(c, "too many descriptors") : 0;
 	if (code == -EINPROGRESS)
-		return watch(c, false); /* tried again by stream_tick(): it doesn't read what it asked for */
+		return watch(c, false); /* tried again by net_stream_tick(): it doesn't read what it asked for */
 	if (code)
 		return deny(c, err.text);
 	code = open_stream(c);
@@ -329,7 +329,7 @@ int stream_on_connect(void *arg, int fd)
 
 /* --- from time to time --- */
 
-int stream_tick(struct listener *l)
+int net_stream_tick(struct listener *l)
 {
 	int64_t now = clock_monotonic(l->c.clock);
 	int64_t most = l->watched ? HANDSHAKE_TIME : HANDSHAKE_BUSY;

@@ -232,6 +232,14 @@ static int open_socket(const struct opener_item *item, struct err *err)
 	return fd;
 }
 
+int opener_listen(const char *address, struct err *err)
+{
+	const struct opener_item item = { .kind = OPENER_TCP, .name = address };
+	struct err why = { 0 };
+	const int fd = open_socket(&item, &why);
+	return fd < 0 ? err_set(err, fd, "listen on %s: %s", address, why.text) : fd;
+}
+
 /* A cursor of the journal, which is nothing but letters, digits, = and ; */
 static bool is_cursor(const char *text)
 {

@@ -77,6 +77,9 @@ int opener_resume(struct opener *o, size_t item, const char *cursor, int *fd, st
 /* Ends the opener and what it runs. */
 void opener_free(struct opener *o);
 
+/* A listening TCP socket at "ADDR:PORT" without an opener, non-blocking and close-on-exec; or -errno. */
+int opener_listen(const char *address, struct err *err);
+
 /*
  * Splits "127.0.0.1:5514", "[::1]:5514"; "[::]:514" is every address of the machine, IPv4 too. 0 or -EINVAL. For
  * checking what a person wrote.

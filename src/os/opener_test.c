@@ -103,6 +103,9 @@ static void test_sockets(void **state)
 	assert_int_equal(getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &type, &len), 0);
 	assert_int_equal(type, 1);
 	close(fd);
+	fd = opener_listen(address, &err);
+	assert_true(fd >= 0 && opener_listen(address, &err) == -EADDRINUSE && strstr(err.text, address));
+	close(fd);
 	if (opener_open(o, 3, NULL, &fd, &err) == 1) {
 		/* every address is IPv4's, too, whatever this machine's default is */
 		assert_int_equal(getsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &type, &len), 0);

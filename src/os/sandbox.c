@@ -96,6 +96,13 @@ static const int to_begin[] = {
 	SCMP_SYS(sched_getaffinity),
 };
 
+/* SANDBOX_DIALS: libpq, which keeps SIGPIPE away by asking for it. */
+static const int to_dial[] = {
+	SCMP_SYS(socket),      SCMP_SYS(connect),     SCMP_SYS(setsockopt),    SCMP_SYS(getsockopt),
+	SCMP_SYS(getsockname), SCMP_SYS(getpeername), SCMP_SYS(rt_sigpending), SCMP_SYS(rt_sigtimedwait),
+	SCMP_SYS(fcntl),       SCMP_SYS(sendmsg),     SCMP_SYS(getegid),       SCMP_SYS(uname),
+};
+
 /* What a library may try and does without: it fails instead of ending the process. */
 static const int refused[] = {
 	SCMP_SYS(openat), SCMP_SYS(open), SCMP_SYS(access), SCMP_SYS(faccessat), SCMP_SYS(readlink), SCMP_SYS(stat),
@@ -152,6 +159,8 @@ static int add_rules(scmp_filter_ctx f, unsigned may)
 		code = add_calls(f, SCMP_ACT_ALLOW, to_begin, ARRAY_LEN(to_begin));
 	if (!code && may & SANDBOX_BEGINS)
 		code = seccomp_rule_add(f, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
+	if (!code && may & SANDBOX_DIALS)
+		code = add_calls(f, SCMP_ACT_ALLOW, to_dial, ARRAY_LEN(to_dial));
 	if (!code && may & SANDBOX_FILES)
 		code = add_calls(f, SCMP_ACT_ALLOW, to_keep, ARRAY_LEN(to_keep));
 	else if (!code)
@@ -299,7 +308,7 @@ static int permit_files(int ruleset, int dir, uint64_t handled)
 	return syscall(SYS_landlock_add_rule, ruleset, 1 /* LANDLOCK_RULE_PATH_BENEATH */, &below, 0) ? -errno : 0;
 }
 
-static int enter_landlock(int dir)
+static int enter_landlock(int dir, bool dials)
 {
 	/* File system rights that each ABI knows (include/uapi/linux/landlock.h): execute ... make_sym, refer, truncate,
 	 * ioctl_dev. All are handled, and none is given but below `dir`: descriptors held already go on working. */
@@ -309,7 +318,9 @@ static int enter_landlock(int dir)
 		return abi < 0 ? -errno : -ENOSYS;
 	struct landlock_attr attr = {
 		.fs = fs[abi < (long)ARRAY_LEN(fs) ? (size_t)abi : ARRAY_LEN(fs) - 1],
-		.net = abi >= 4 ? 3 : 0,    /* bind and connect TCP */
+		.net = abi < 4 ? 0
+		       : dials ? 1
+		               : 3,         /* bind and connect TCP */
 		.scoped = abi >= 6 ? 3 : 0, /* abstract UNIX sockets, signals */
 	};
 	size_t size = abi >= 6 ? sizeof(attr) : abi >= 4 ? offsetof(struct landlock_attr, scoped) : sizeof(attr.fs);
@@ -344,7 +355,7 @@ void sandbox_enter(struct sandbox *s, struct sandbox_report *report)
 	note(report, SANDBOX_NO_NEW_PRIVS, "no_new_privs", code, NULL);
 	/* at its end the leak checker looks at this process from a thread of its own, through /proc */
 	prctl(PR_SET_DUMPABLE, SANITIZED, 0, 0, 0);
-	code = SANITIZED ? 0 : enter_landlock(s->dir);
+	code = SANITIZED ? 0 : enter_landlock(s->dir, s->may & SANDBOX_DIALS);
 	note(report, SANDBOX_LANDLOCK, "Landlock", code,
 	     SANITIZED                                ? sanitized
 	     : code == -ENOSYS || code == -EOPNOTSUPP ? "this kernel has it not, or switched off"

@@ -31,6 +31,7 @@ enum {
 	SANDBOX_FILES = 2,   /* anything with the files below `dir`, but run them */
 	SANDBOX_THREADS = 4, /* begin threads of its own */
 	SANDBOX_BEGINS = 8,  /* begin and end processes, which enter a sandbox of their own */
+	SANDBOX_DIALS = 16,  /* connect, to a database: to whom isn't held to anything */
 };
 
 struct sandbox_config {

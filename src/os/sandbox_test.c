@@ -127,7 +127,7 @@ static int landlock_alone(void)
 	int s = socket(AF_INET, SOCK_STREAM, 0);
 	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, 1);
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-	if (enter_landlock(-1))
+	if (enter_landlock(-1, false))
 		return 77;
 	int had = open("/etc/passwd", O_RDONLY) >= 0 || errno != EACCES;
 	had |= (mkdir("/tmp/khien-landlock-test", 0700) == 0 || errno != EACCES) << 1;
@@ -317,6 +317,36 @@ static void test_serving(void **state)
 	close(listener);
 }
 
+static int dials(const struct sandbox_report *report)
+{
+	struct sockaddr_in to;
+	socklen_t len = sizeof(to);
+	const int s = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (s < 0 || getsockname(listener, (struct sockaddr *)&to, &len) || connect(s, (struct sockaddr *)&to, len))
+		return errno;
+	return open("/etc/passwd", O_RDONLY) >= 0 ? 1 : 0;
+}
+
+static int dials_and_binds(const struct sandbox_report *report)
+{
+	const struct sockaddr_in any = { .sin_family = AF_INET };
+	return bind(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), (const struct sockaddr *)&any, sizeof(any)) ? errno
+	                                                                                                        : 0;
+}
+
+static void test_dialling(void **state)
+{
+	const struct sandbox_config config = { .user = "nobody", .may = SANDBOX_DIALS };
+	const int on = inside_of(&config, layers);
+	if (!(on & 1 << SANDBOX_SECCOMP))
+		skip_because("a sanitizer's build, or not permitted here");
+	listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_true(listener >= 0 && !listen(listener, 1));
+	assert_int_equal(inside_of(&config, dials), 0);
+	assert_int_equal(inside_of(&config, dials_and_binds), -SIGSYS);
+	close(listener);
+}
+
 static void *nothing(void *arg)
 {
 	return arg;
@@ -355,7 +385,8 @@ int main(void)
 		cmocka_unit_test(test_not_root),       cmocka_unit_test(test_system_calls_are_shut),
 		cmocka_unit_test(test_work_goes_on),   cmocka_unit_test(test_files_of_its_own),
 		cmocka_unit_test(test_begins_others),  cmocka_unit_test(test_root_that_stays),
-		cmocka_unit_test(test_serving),        cmocka_unit_test(test_threads),
+		cmocka_unit_test(test_serving),        cmocka_unit_test(test_dialling),
+		cmocka_unit_test(test_threads),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

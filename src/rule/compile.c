@@ -236,7 +236,7 @@ static void gather_references(struct compiler *c)
 	}
 }
 
-struct doc *reference_find(struct compiler *c, struct str word, bool *ambiguous)
+struct doc *compiler_find(struct compiler *c, struct str word, bool *ambiguous)
 {
 	struct text t = build_text(&c->build, word);
 	uint32_t lo = 0, hi = c->n_references;

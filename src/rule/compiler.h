@@ -148,6 +148,6 @@ void filters_apply(struct compiler *c);
 void correlations_resolve(struct compiler *c);
 void correlations_record(struct compiler *c);
 /* The document that a word refers to. NULL: none; *ambiguous tells when there are several. */
-struct doc *reference_find(struct compiler *c, struct str word, bool *ambiguous);
+struct doc *compiler_find(struct compiler *c, struct str word, bool *ambiguous);
 
 #endif

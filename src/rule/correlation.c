@@ -158,7 +158,7 @@ static struct str alias(struct compiler *c, const struct doc *d, const struct do
 			continue;
 		for (const struct yaml_item *k = i->value->items; k; k = k->next) {
 			bool ambiguous;
-			if (reference_find(c, k->key->text, &ambiguous) == input && k->value->kind == YAML_SCALAR)
+			if (compiler_find(c, k->key->text, &ambiguous) == input && k->value->kind == YAML_SCALAR)
 				return k->value->text;
 		}
 		return (struct str){ 0 };
@@ -241,7 +241,7 @@ static void check_aliases(struct compiler *c, struct doc *d)
 			refuse(c, i->key->line, "alias '%.*s' is no map: write {rule: field}", SHORT_ARG(i->key->text));
 		for (const struct yaml_item *k = i->value->kind == YAML_MAP ? i->value->items : NULL; k; k = k->next) {
 			bool ambiguous, ours = false;
-			const struct doc *of = reference_find(c, k->key->text, &ambiguous);
+			const struct doc *of = compiler_find(c, k->key->text, &ambiguous);
 			for (uint32_t n = 0; of && n < d->plan->record.inputs.n; n++)
 				ours |= &c->docs[d->plan->docs[n]] == of;
 			if (!ours)
@@ -259,7 +259,7 @@ static void read_input(struct compiler *c, struct doc *d, const struct yaml_node
 {
 	struct plan *p = d->plan;
 	bool ambiguous = false;
-	struct doc *in = word->kind == YAML_SCALAR ? reference_find(c, word->text, &ambiguous) : NULL;
+	struct doc *in = word->kind == YAML_SCALAR ? compiler_find(c, word->text, &ambiguous) : NULL;
 	struct str name = word->kind == YAML_SCALAR ? word->text : STR("?");
 	if (!in) {
 		refuse(c, word->line,

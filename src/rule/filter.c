@@ -52,7 +52,7 @@ static void apply(struct compiler *c, const struct doc *filter, struct doc *to, 
 static void apply_to_word(struct compiler *c, const struct doc *filter, const struct yaml_node *word, uint32_t *nodes)
 {
 	bool ambiguous = false;
-	struct doc *to = word->kind == YAML_SCALAR ? reference_find(c, word->text, &ambiguous) : NULL;
+	struct doc *to = word->kind == YAML_SCALAR ? compiler_find(c, word->text, &ambiguous) : NULL;
 	struct str name = word->kind == YAML_SCALAR ? word->text : STR("?");
 	if (!to)
 		warn(c, word->line, "filter for '%.*s', %s: write the id or name of a rule", SHORT_ARG(name),

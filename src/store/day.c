@@ -342,7 +342,7 @@ int day_blob(sqlite3 *db, sqlite3_blob **blob, const char *table, int64_t number
 	return rc ? sqlite_error(db, "read a block", err) : 0;
 }
 
-int day_read(void *reader, uint64_t at, void *to, size_t n, struct err *err)
+int day_bytes(void *reader, uint64_t at, void *to, size_t n, struct err *err)
 {
 	struct day_reader *r = reader;
 	return day_blob(r->day->db, &r->day->data, "data", r->number, at, to, n, err);

@@ -68,7 +68,7 @@ struct day_reader {
 	struct day *day;
 	int64_t number;
 };
-int day_read(void *reader, uint64_t at, void *to, size_t n, struct err *err);
+int day_bytes(void *reader, uint64_t at, void *to, size_t n, struct err *err);
 /* Nothing more is read for now: a writer beside may tidy up. */
 void day_release(struct day *d);
 

@@ -142,12 +142,12 @@ static void test_snapshot(void **state)
 	put(w, 2, 0, 100, FIXTURE_NOON, blocks[0].number);
 	assert_int_equal(n_blocks(r), 1);
 	assert_false(is_sealed(r, 2));
-	assert_int_equal(day_read(&reader, 0, bytes, sizeof(bytes), &err), 0);
-	assert_int_equal(day_read(&reader, blocks[0].size - 10, bytes, sizeof(bytes), &err), -EBADMSG);
+	assert_int_equal(day_bytes(&reader, 0, bytes, sizeof(bytes), &err), 0);
+	assert_int_equal(day_bytes(&reader, blocks[0].size - 10, bytes, sizeof(bytes), &err), -EBADMSG);
 	day_release(r);
 	assert_int_equal(n_blocks(r), 1);
 	assert_true(is_sealed(r, 2));
-	assert_int_equal(day_read(&reader, 0, bytes, sizeof(bytes), &err), -EBADMSG); /* it was replaced */
+	assert_int_equal(day_bytes(&reader, 0, bytes, sizeof(bytes), &err), -EBADMSG); /* it was replaced */
 	assert_int_equal(day_blocks(r, &blocks, &n, &err), 0);
 	assert_int_equal(blocks[0].rows, 100);
 	day_close(r);

@@ -147,7 +147,7 @@ static int read_ids(struct events *s, struct day *d, const struct known_block *b
 	struct known *k = s->known;
 	struct day_reader reader = { d, b->number };
 	*v = (struct chunk_values){ 0 };
-	int code = chunk_open(s->own_chunk, b->size, day_read, &reader, err);
+	int code = chunk_open(s->own_chunk, b->size, day_bytes, &reader, err);
 	const uint32_t column = code ? UINT32_MAX : chunk_column(s->own_chunk, STR("khien.id"));
 	if (!code && column != UINT32_MAX)
 		code = chunk_values(s->own_chunk, column, v, err);

@@ -225,7 +225,7 @@ static int take_block(struct events *s, struct day *d, const struct day_block *b
 	struct chunk *c = s->own_chunk;
 	struct buf *json = &s->row;
 	const int64_t *times;
-	int code = chunk_open(c, block->size, day_read, &reader, NULL);
+	int code = chunk_open(c, block->size, day_bytes, &reader, NULL);
 	if (!code)
 		code = chunk_times(c, &times, NULL);
 	for (uint32_t i = 0; !code && i < chunk_n_rows(c); i++) {

@@ -82,7 +82,7 @@ static int read_counted(void *arg, uint64_t at, void *to, size_t n, struct err *
 {
 	struct find_reader *r = arg;
 	r->search->found->bytes += n;
-	return day_read(&r->day, at, to, n, err);
+	return day_bytes(&r->day, at, to, n, err);
 }
 
 bool find_search_damaged(struct find_search *s, int code)

@@ -114,7 +114,7 @@ static inline void fixture_see_all(struct events *s, struct fixture_seen *seen, 
 			struct day_reader reader = { d, blocks[b].number };
 			struct chunk *c = embedded_chunk(s);
 			struct buf json = { 0 };
-			int code = chunk_open(c, blocks[b].size, day_read, &reader, &err);
+			int code = chunk_open(c, blocks[b].size, day_bytes, &reader, &err);
 			for (uint32_t r = 0; !code && r < blocks[b].rows; r++) {
 				json.n = 0;
 				code = chunk_json(c, r, &json, &err);

@@ -108,13 +108,13 @@ static void pair(struct link *a, struct link *b)
 {
 	int fds[2];
 	assert(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds));
-	assert(!link_init(a, fds[0]) && !link_init(b, fds[1]));
+	assert(!link_init(a, fds[0], N_LINKS) && !link_init(b, fds[1], N_LINKS));
 }
 
 /* As bytes that lie there, and in pieces through a socket: the same comes of it. */
 static void take_any(struct str bytes)
 {
-	struct link lying = { .fd = -1, .in = { .n = bytes.n, .cap = bytes.n } }, near, far;
+	struct link lying = { .fd = -1, .kinds = N_LINKS, .in = { .n = bytes.n, .cap = bytes.n } }, near, far;
 	uint64_t sum = 0, piecewise = 0, seed = bytes.n;
 	lying.in.p = malloc(bytes.n + !bytes.n);
 	assert(lying.in.p);

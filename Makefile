@@ -1,7 +1,7 @@
 # make run and make test are the two commands to know; the others are for work on khien itself.
 # Each installs what is missing first (tools/deps), so a fresh Debian needs nothing but make.
 .POSIX:
-.PHONY: all run build test check fuzz bench-intel bench-match bench-store bench-hub bench-post soak deb test-deb clean help
+.PHONY: all run build test check fuzz bench-intel bench-match bench-store bench-hub bench-post bench-kiosk soak deb test-deb clean help
 
 all: build
 
@@ -47,6 +47,10 @@ bench-store: build
 bench-post: build
 	@/usr/bin/python3 bench/post/run.py build/khien
 
+bench-kiosk: build
+	@ninja -C build --quiet bench/kiosk/bench-visitors
+	@/usr/bin/python3 bench/kiosk/run.py build/khien build/bench/kiosk/bench-visitors
+
 bench-hub: build
 	@ninja -C build --quiet bench/store/bench-events
 	@/usr/bin/python3 bench/hub/run.py build/khien build/bench/store/bench-events
@@ -82,6 +86,7 @@ help:
 	@echo 'make bench-match  how fast, on the data in KHIEN_DATA'
 	@echo 'make bench-store  how small and fast events are kept, EVENTS of them'
 	@echo 'make bench-post   what a post costs, beside rsyslog'
+	@echo 'make bench-kiosk  bookings and page views, beside nginx'
 	@echo 'make bench-hub    how many events a second the hub takes'
 	@echo 'make soak         kills and power cuts: is everything acknowledged still there?'
 	@echo 'make deb          build/khien_VERSION_ARCH.deb'

@@ -2,7 +2,7 @@
  * khien: a subcommand per post. This file holds the dispatch table; here is where the rest lives.
  *
  *   base/    views of bytes, arenas, buffers, blocks, errors, clock, log lines, JSON, YAML, UTF-8
- *   os/      event loop, child processes, the opener and the sandbox, files written atomically
+ *   os/      event loop, child processes, messages between processes, the opener and the sandbox, files written atomically
  *   event/   struct event: one log record as the rules see it; the table of fields asked for; times; who did it
  *   intake/  raw bytes -> events: framer, one file per log format, reading of plain, gzip and zstd files
  *   rule/    Sigma text -> struct ruleset: parser, modifiers, conditions, mapping, filters, correlations
@@ -35,6 +35,7 @@
  *     flow.c         from commands to steps; rows.c, group.c: the steps
  *     run.c          a store's events through them; pluck.c: fields of an event
  *     sigma.c        a hunt as a Sigma rule
+ *   kiosk/   booking, queue, payment: the desk over a database, pages, the pass to a standby; see kiosk/desk.h
  *   pki/     certificates
  *     ca.c           the CA: made, signs
  *     request.c      what it signs at all
@@ -91,6 +92,17 @@
  *       hunt_print.c             rows as a table, JSON, CSV
  *       hunt_rule.c              Sigma rules over what is stored
  *       hunt_saved.c             hunts that are kept
+ *     kiosk.c        kiosk     a hospital's booking portal; its processes
+ *       kiosk_front.c            the process that serves pages
+ *       kiosk_keeper.c           the process with the database; kiosk_keeper_admin.c: what its owner asks
+ *       kiosk_keeper_follow.c    and its end of the link
+ *       kiosk_link.c             the process with lines to the other kiosk and to the register
+ *       kiosk_register.c         kiosk register: who of two may write
+ *       kiosk_jobs.c             kiosk first, status, promote, alone, rejoin; kiosk_ask.c: how they ask
+ *       kiosk_certificate.c      its certificate
+ *       kiosk_backup.c           kiosk backup, restore
+ *       kiosk_courier.c          bookings to the hospital's FHIR server
+ *       kiosk_demo.c             a hospital that doesn't exist; kiosk_demo_people.c, kiosk_demo_bank.c
  *     interrupt.c    Ctrl-C during long work
  *     ca.c           ca        the hub's certificates
  *     check.c        check     is this khien.yaml right?
@@ -121,6 +133,7 @@ static const struct command {
 	{ "hub", "take every log, keep it, match rules over it", cmd_hub },
 	{ "intel", "known-bad addresses, names, URLs and hashes", cmd_intel },
 	{ "hunt", "ask what the hub has kept, in a small language", cmd_hunt },
+	{ "kiosk", "booking, queue numbers and payment of a hospital", cmd_kiosk },
 	{ "match", "match Sigma rules over log files", cmd_match },
 	{ "order", "have a post do one of a few things", cmd_order },
 	{ "post", "send this machine's logs to a hub", cmd_post },

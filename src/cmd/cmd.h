@@ -11,6 +11,7 @@ int cmd_find(int argc, char **argv);
 int cmd_hub(int argc, char **argv);
 int cmd_hunt(int argc, char **argv);
 int cmd_intel(int argc, char **argv);
+int cmd_kiosk(int argc, char **argv);
 int cmd_match(int argc, char **argv);
 int cmd_order(int argc, char **argv);
 int cmd_post(int argc, char **argv);

@@ -292,8 +292,17 @@ static void find_defaults(struct config_reader *r)
 		c->hub.data = arena_printf(&c->arena, "%s/hub", path).p;
 	if (!c->post.data && paths_state(path, sizeof(path)))
 		c->post.data = arena_printf(&c->arena, "%s/post", path).p;
-	if (!c->hub.data || !c->post.data)
-		config_wrong(r, NULL, "there is no folder for data: HOME is not set; write hub.data and post.data");
+	if (!c->kiosk.data && paths_state(path, sizeof(path)))
+		c->kiosk.data = arena_printf(&c->arena, "%s/kiosk", path).p;
+	if (!c->kiosk.name)
+		c->kiosk.name = host && pki_is_title(str_from(host)) ? host : "kiosk";
+	if (!c->kiosk.database && c->kiosk.data)
+		c->kiosk.database = arena_printf(&c->arena, "sqlite:%s/store/kiosk.db", c->kiosk.data).p;
+	if (!c->kiosk.key_file && c->kiosk.data)
+		c->kiosk.key_file = arena_printf(&c->arena, "%s/key", c->kiosk.data).p;
+	if (!c->hub.data || !c->post.data || !c->kiosk.data)
+		config_wrong(r, NULL,
+		             "there is no folder for data: HOME is not set; write hub.data, post.data and kiosk.data");
 	else if (!c->hub.unit || !c->hub.names.n)
 		config_wrong(r, NULL, "out of memory");
 }
@@ -360,6 +369,35 @@ static void check_post(struct walk *w)
 	}
 }
 
+int config_kiosk_permits(const struct config_kiosk *k, struct err *err)
+{
+	for (size_t i = 0; i < k->http.n && !k->plain; i++) {
+		bool loopback, any;
+		if (config_address(k->http.at[i], &loopback, &any) && !loopback)
+			return err_set(
+			        err, -EPERM,
+			        "http would listen on %s, where others are, without TLS: everyone on the way could "
+			        "read patients' names. Use https, or permit it: 'plain: true' under kiosk.listen",
+			        k->http.at[i]);
+	}
+	if (!k->certificate != !k->key)
+		return err_set(err, -EINVAL,
+		               "kiosk.tls.certificate and kiosk.tls.key belong together: write both, or neither");
+	if (k->https.n && !k->certificate && !k->names.n)
+		return err_set(err, -EINVAL,
+		               "kiosk.listen.https needs a certificate: write kiosk.tls.certificate and "
+		               "kiosk.tls.key, or kiosk.tls.names where the hub's CA is on this machine");
+	return 0;
+}
+
+static void check_kiosk(struct walk *w)
+{
+	struct err err;
+	if (config_kiosk_permits(&w->r->config->kiosk, &err))
+		config_wrong(w->r, entry(w, err.code == -EPERM ? "kiosk.listen.http" : "kiosk.tls.certificate", 0, 0),
+		             "%s", err.text);
+}
+
 /* One port for two purposes: all over TCP. */
 static void check_doubles(struct walk *w)
 {
@@ -411,6 +449,7 @@ int config_read(struct config *c, const char *path, struct buf *problems)
 		check_doubles(&w);
 		check_names(&w);
 		check_post(&w);
+		check_kiosk(&w);
 	}
 	arena_free(&w.arena);
 	if (r.n_errors > MAX_PROBLEMS)

@@ -62,11 +62,36 @@ struct config_post {
 	int64_t max_age;           /* µs */
 };
 
+enum config_role { CONFIG_PRIMARY, CONFIG_STANDBY };
+
+/* Section `kiosk`. Texts that are NULL were not given. */
+struct config_kiosk {
+	const char *data;               /* absolute path; need not exist yet */
+	const char *database;           /* uri, see kiosk/db.h */
+	const char *key_file;           /* absolute path; need not exist yet */
+	struct config_list http, https; /* each an "ADDR:PORT" or "[ADDR6]:PORT", checked */
+	bool plain;                     /* http may listen beyond loopback */
+	const char *certificate, *key;  /* PEM files, both or neither */
+	struct config_list names;       /* for a certificate of the hub's CA on this machine */
+	struct config_list proxies;     /* addresses and networks */
+	const char *standby_listen;     /* "ADDR:PORT": where the other kiosk is taken */
+	const char *peer;               /* "HOST:PORT" of the other kiosk, where that one is taken */
+	const char *name;               /* of this kiosk, for the register */
+	int role;                       /* enum config_role: what it is at its first start */
+	const char *witness;            /* "HOST:PORT" of the register */
+	const char *register_listen;    /* "ADDR:PORT", of `khien kiosk register` */
+	const char *hospital;           /* URL of its FHIR server */
+	const char *hospital_token;     /* file with what is shown there */
+	const char *hospital_ca;        /* PEM file with what its certificate comes from */
+	const char *token;              /* file with what has to be shown here */
+};
+
 struct config {
 	struct arena arena; /* everything that is pointed to */
 	const char *path;   /* the file that was read; NULL: there was none, these are the defaults */
 	struct config_hub hub;
 	struct config_post post;
+	struct config_kiosk kiosk;
 };
 
 /*
@@ -91,6 +116,7 @@ int config_limits(const struct config_hub *h, struct event_limits *ret, struct e
  * that were changed since config_read(), which asks too.
  */
 int config_permits(const struct config_hub *h, struct err *err);
+int config_kiosk_permits(const struct config_kiosk *k, struct err *err);
 
 /* A khien.yaml with every key, its meaning and its default, commented out. */
 void config_example(struct buf *out);

@@ -17,6 +17,10 @@ enum config_kind {
 	CONFIG_SIZE,    /* uint64_t, bytes */
 	CONFIG_SPAN,    /* int64_t, µs */
 	CONFIG_PEER,    /* const char *: HOST:PORT or [ADDR6]:PORT of another machine */
+	CONFIG_FILE,    /* const char *: an absolute path; need not exist yet */
+	CONFIG_NETWORK, /* const char *: an address, or ADDRESS/BITS */
+	CONFIG_URL,     /* const char *: http:// or https:// */
+	CONFIG_BASE,    /* const char *: sqlite:PATH or postgresql:// without a password */
 	CONFIG_AGES,    /* ages and n_ages of struct config_hub */
 };
 

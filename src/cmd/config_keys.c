@@ -2,10 +2,12 @@
 #include "cmd/config_key.h"
 #include "pki/pki.h"
 
-#define HUB(member)  offsetof(struct config, hub.member)
-#define POST(member) offsetof(struct config, post.member)
+#define HUB(member)   offsetof(struct config, hub.member)
+#define POST(member)  offsetof(struct config, post.member)
+#define KIOSK(member) offsetof(struct config, kiosk.member)
 
 static const char *const clients[] = { "ca", "any", NULL };
+static const char *const roles[] = { "primary", "standby", NULL };
 static const char *const languages[] = { "auto", "vi", "en", "zh", NULL };
 
 /*
@@ -87,6 +89,82 @@ const struct config_key config_keys[] = {
 	  .help = "The most that may wait for the hub, compressed; the least important of the oldest goes first." },
 	{ .name = "post.spool.max_age", .kind = CONFIG_SPAN, .at = POST(max_age), .fallback = "24h",
 	  .help = "What waited for longer goes. Hours in which the post didn't run don't count." },
+
+	{ .name = "kiosk.data", .kind = CONFIG_FOLDER, .at = KIOSK(data),
+	  .found = "/var/lib/khien/kiosk for root, else ~/.local/state/khien/kiosk",
+	  .help = "The folder that the kiosk keeps its database, its key and its state in.",
+	  .example = "/var/lib/khien/kiosk" },
+	{ .name = "kiosk.database", .kind = CONFIG_BASE, .at = KIOSK(database),
+	  .found = "SQLite in the folder",
+	  .help = "sqlite:PATH, or a URI of PostgreSQL without a password: that comes from PGPASSWORD or ~/.pgpass.",
+	  .example = "postgresql://kiosk@/kiosk?host=/run/postgresql" },
+	{ .name = "kiosk.key_file", .kind = CONFIG_FILE, .at = KIOSK(key_file),
+	  .found = "key in the folder",
+	  .help = "The key that patients' data is sealed with; made at the first start. Keep a copy of it elsewhere: without\n"
+	          "it the data can't be read. Both kiosks and the register have the same.",
+	  .example = "/etc/khien/kiosk.key" },
+	{ .name = "kiosk.listen.http", .kind = CONFIG_ADDRESS, .list = true, .at = KIOSK(http), .max = 8,
+	  .fallback = "[127.0.0.1:8480]",
+	  .help = "Pages without TLS, for a proxy of this machine." },
+	{ .name = "kiosk.listen.https", .kind = CONFIG_ADDRESS, .list = true, .at = KIOSK(https), .max = 8,
+	  .fallback = "[]",
+	  .help = "Pages over TLS.",
+	  .example = "[0.0.0.0:443]" },
+	{ .name = "kiosk.listen.plain", .kind = CONFIG_BOOL, .at = KIOSK(plain), .fallback = "false",
+	  .help = "http may listen beyond loopback: everyone on the way can read patients' names and phone numbers." },
+	{ .name = "kiosk.proxies", .kind = CONFIG_NETWORK, .list = true, .at = KIOSK(proxies),
+	  .fallback = "[127.0.0.1, '::1']", .max = 64,
+	  .help = "Addresses and networks of proxies whose X-Forwarded-For is believed." },
+	{ .name = "kiosk.tls.certificate", .kind = CONFIG_FILE, .at = KIOSK(certificate),
+	  .found = "of the hub's CA on this machine, for kiosk.tls.names",
+	  .help = "The certificate and what stands above it, PEM.",
+	  .example = "/etc/khien/kiosk.crt" },
+	{ .name = "kiosk.tls.key", .kind = CONFIG_FILE, .at = KIOSK(key),
+	  .found = "of the hub's CA on this machine",
+	  .help = "Its key, PEM.",
+	  .example = "/etc/khien/kiosk.crt.key" },
+	{ .name = "kiosk.tls.names", .kind = CONFIG_NAME, .list = true, .at = KIOSK(names), .max = PKI_NAMES_MAX,
+	  .fallback = "[]",
+	  .help = "Names and addresses that people reach the kiosk under, for a certificate of the hub's CA.",
+	  .example = "[dangky.example.vn]" },
+	{ .name = "kiosk.standby.role", .kind = CONFIG_CHOICE, .at = KIOSK(role), .fallback = "primary",
+	  .choices = roles, .first = CONFIG_PRIMARY,
+	  .help = "What this kiosk is at its first start: primary, standby. From then on its data says." },
+	{ .name = "kiosk.standby.listen", .kind = CONFIG_ADDRESS, .at = KIOSK(standby_listen),
+	  .found = "there is no other kiosk",
+	  .help = "Where the other kiosk is taken: nothing is confirmed that the standby doesn't have.",
+	  .example = "10.0.0.5:8481" },
+	{ .name = "kiosk.standby.peer", .kind = CONFIG_PEER, .at = KIOSK(peer),
+	  .found = "there is no other kiosk",
+	  .help = "The other kiosk: its kiosk.standby.listen.",
+	  .example = "10.0.0.6:8481" },
+	{ .name = "kiosk.standby.name", .kind = CONFIG_TITLE, .at = KIOSK(name),
+	  .found = "the host name",
+	  .help = "What this kiosk is called in the register: the other one is called otherwise.",
+	  .example = "kiosk1" },
+	{ .name = "kiosk.standby.register", .kind = CONFIG_PEER, .at = KIOSK(witness),
+	  .found = "none: a person has to say who goes on",
+	  .help = "Where 'khien kiosk register' runs, on a third machine: it says who of the two may go on alone.",
+	  .example = "10.0.0.7:8482" },
+	{ .name = "kiosk.register.listen", .kind = CONFIG_ADDRESS, .at = KIOSK(register_listen),
+	  .fallback = "127.0.0.1:8482",
+	  .help = "Where 'khien kiosk register' takes the two kiosks." },
+	{ .name = "kiosk.hospital.url", .kind = CONFIG_URL, .at = KIOSK(hospital),
+	  .found = "none: bookings wait in the outbox",
+	  .help = "The hospital's FHIR server, which each booking goes to.",
+	  .example = "https://his.example.vn/fhir" },
+	{ .name = "kiosk.hospital.token_file", .kind = CONFIG_FILE, .at = KIOSK(hospital_token),
+	  .found = "none is shown",
+	  .help = "A file with the token that the hospital's server wants.",
+	  .example = "/etc/khien/hospital.token" },
+	{ .name = "kiosk.hospital.ca", .kind = CONFIG_FILE, .at = KIOSK(hospital_ca),
+	  .found = "none: then the URL begins with http://",
+	  .help = "A file with the certificate, PEM, of the CA that the hospital's server has its own from.",
+	  .example = "/etc/khien/hospital-ca.crt" },
+	{ .name = "kiosk.hospital.accept_file", .kind = CONFIG_FILE, .at = KIOSK(token),
+	  .found = "none: neither /fhir nor /metrics is there",
+	  .help = "A file with the token that has to be shown here for /fhir and /metrics, as in 'Authorization: Bearer TOKEN'.",
+	  .example = "/etc/khien/kiosk.token" },
 };
 /* clang-format on */
 const size_t n_config_keys = ARRAY_LEN(config_keys);
@@ -145,7 +223,8 @@ void config_table(struct buf *out)
 		[CONFIG_TITLE] = "text",         [CONFIG_NAME] = "name",       [CONFIG_FOLDER] = "folder",
 		[CONFIG_PATH] = "path",          [CONFIG_PATTERN] = "pattern", [CONFIG_ADDRESS] = "address",
 		[CONFIG_BOOL] = "true, false",   [CONFIG_SIZE] = "size",       [CONFIG_SPAN] = "time span",
-		[CONFIG_PEER] = "host and port", [CONFIG_AGES] = "list",
+		[CONFIG_PEER] = "host and port", [CONFIG_AGES] = "list",       [CONFIG_FILE] = "file",
+		[CONFIG_NETWORK] = "network",    [CONFIG_URL] = "URL",         [CONFIG_BASE] = "database",
 	};
 	for (size_t i = 0; i < n_config_keys; i++) {
 		const struct config_key *k = &config_keys[i];

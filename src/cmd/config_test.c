@@ -261,6 +261,54 @@ static void wrong(void **state)
 		assert_says(cases[i].text, -EINVAL, cases[i].says);
 }
 
+static void kiosk(void **state)
+{
+	static const char *const cases[][2] = {
+		{ "database: mysql://x",
+		  "2:13: 'mysql://x' is no database: write 'sqlite:/var/lib/khien/kiosk/store/kiosk.db' or "
+		  "'postgresql://kiosk@/kiosk?host=/run/postgresql'\n" },
+		{ "database: postgresql://k:secret@/kiosk",
+		  "2:13: a password doesn't stand here: it comes from PGPASSWORD or ~/.pgpass\n" },
+		{ "database: postgresql://k@/kiosk?password=x",
+		  "2:13: a password doesn't stand here: it comes from PGPASSWORD or ~/.pgpass\n" },
+		{ "proxies: [10.0.0.0/33]",
+		  "2:13: '10.0.0.0/33' is no address and no network: write '10.0.0.5' or '10.0.0.0/8'\n" },
+		{ "proxies: [10.0.0.0/]",
+		  "2:13: '10.0.0.0/' is no address and no network: write '10.0.0.5' or '10.0.0.0/8'\n" },
+		{ "hospital: { url: 'https://a@b/fhir' }",
+		  "2:20: 'https://a@b/fhir' is no URL: write 'https://his.example.vn/fhir'\n" },
+		{ "key_file: key", "2:13: 'key' is no absolute path: it begins with '/'\n" },
+		{ "listen: { http: 0.0.0.0:80 }",
+		  "2:19: http would listen on 0.0.0.0:80, where others are, without TLS: everyone on the way could "
+		  "read patients' "
+		  "names. Use https, or permit it: 'plain: true' under kiosk.listen\n" },
+		{ "tls: { certificate: /a }",
+		  "2:23: kiosk.tls.certificate and kiosk.tls.key belong together: write both, or neither\n" },
+	};
+	struct config c;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		char text[256];
+		snprintf(text, sizeof(text), "kiosk:\n  %s\n", cases[i][0]);
+		assert_says(text, -EINVAL, cases[i][1]);
+	}
+	assert_read(&c, "kiosk:\n"
+	                "  data: /tmp/not/there\n"
+	                "  proxies: [10.0.0.0/8, '2001:db8::/32', 10.0.0.7]\n"
+	                "  listen: { http: [], https: 0.0.0.0:443 }\n"
+	                "  tls: { names: dangky.example.vn }\n"
+	                "  standby: { peer: kiosk1.example.vn:8481, role: standby }\n"
+	                "  hospital: { url: 'http://10.0.0.9:8080/fhir' }\n");
+	assert_string_equal(c.kiosk.database, "sqlite:/tmp/not/there/store/kiosk.db");
+	assert_string_equal(c.kiosk.key_file, "/tmp/not/there/key");
+	assert_string_equal(c.kiosk.peer, "kiosk1.example.vn:8481");
+	assert_string_equal(c.kiosk.hospital, "http://10.0.0.9:8080/fhir");
+	assert_list(&c.kiosk.proxies, "10.0.0.0/8 2001:db8::/32 10.0.0.7");
+	assert_list(&c.kiosk.http, "");
+	assert_null(c.kiosk.standby_listen);
+	assert_int_equal(c.kiosk.role, CONFIG_STANDBY);
+	config_done(&c);
+}
+
 static void wrong_addresses(void **state)
 {
 	static const char *const cases[][2] = {
@@ -390,11 +438,17 @@ static int teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(defaults),    cmocka_unit_test(each_default_is_itself),
-		cmocka_unit_test(example),     cmocka_unit_test(everything),
-		cmocka_unit_test(wrong),       cmocka_unit_test(wrong_addresses),
-		cmocka_unit_test(plain_text),  cmocka_unit_test(between_keys),
-		cmocka_unit_test(all_at_once), cmocka_unit_test(files_that_are_none),
+		cmocka_unit_test(defaults),
+		cmocka_unit_test(each_default_is_itself),
+		cmocka_unit_test(example),
+		cmocka_unit_test(everything),
+		cmocka_unit_test(wrong),
+		cmocka_unit_test(kiosk),
+		cmocka_unit_test(wrong_addresses),
+		cmocka_unit_test(plain_text),
+		cmocka_unit_test(between_keys),
+		cmocka_unit_test(all_at_once),
+		cmocka_unit_test(files_that_are_none),
 		cmocka_unit_test(limits),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);

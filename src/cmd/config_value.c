@@ -146,6 +146,56 @@ static bool check_pattern(struct config_reader *r, const struct yaml_node *node)
 	return true;
 }
 
+/* An address, or one with the number of bits that count. */
+static bool is_network(const char *text)
+{
+	unsigned char bytes[16];
+	char host[INET6_ADDRSTRLEN], *end = NULL;
+	const size_t n = strcspn(text, "/");
+	if (!n || n >= sizeof(host))
+		return false;
+	memcpy(host, text, n);
+	host[n] = '\0';
+	const unsigned long most = inet_pton(AF_INET, host, bytes) == 1    ? 32
+	                           : inet_pton(AF_INET6, host, bytes) == 1 ? 128
+	                                                                   : 0;
+	if (!most || !text[n])
+		return most;
+	return text[n + 1] >= '0' && text[n + 1] <= '9' && strtoul(text + n + 1, &end, 10) <= most && !*end;
+}
+
+static bool is_url(struct str s)
+{
+	const struct str host = str_sub(s, str_starts(s, STR("https://")) ? 8 : 7, s.n);
+	for (size_t i = 0; i < s.n; i++)
+		if ((unsigned char)s.p[i] <= ' ' || (unsigned char)s.p[i] > '~')
+			return false;
+	return (str_starts(s, STR("https://")) || str_starts(s, STR("http://"))) && host.n && host.p[0] != '/' &&
+	       str_find(host, '@') == host.n;
+}
+
+/* A password is no matter for this file: who may read it need not know it, and processes' lists show nothing of it. */
+static bool check_base(struct config_reader *r, const struct yaml_node *node)
+{
+	struct str rest = node->text;
+	if (str_starts(rest, STR("sqlite:/")) && rest.p[rest.n - 1] != '/')
+		return true;
+	if (!str_starts(rest, STR("postgresql://"))) {
+		config_wrong(r, node,
+		             "'%s' is no database: write 'sqlite:/var/lib/khien/kiosk/store/kiosk.db' or "
+		             "'postgresql://kiosk@/kiosk?host=/run/postgresql'",
+		             node->text.p);
+		return false;
+	}
+	rest = str_sub(rest, strlen("postgresql://"), rest.n);
+	const struct str user = str_sub(rest, 0, str_find(rest, '@'));
+	if ((user.n < rest.n && str_find(user, ':') < user.n) || strstr(rest.p, "password=")) {
+		config_wrong(r, node, "a password doesn't stand here: it comes from PGPASSWORD or ~/.pgpass");
+		return false;
+	}
+	return true;
+}
+
 static bool check_text(struct config_reader *r, const struct config_key *key, const struct yaml_node *node)
 {
 	bool loopback, any;
@@ -153,6 +203,19 @@ static bool check_text(struct config_reader *r, const struct config_key *key, co
 	case CONFIG_FOLDER: return check_folder(r, node);
 	case CONFIG_PATH: return check_path(r, node);
 	case CONFIG_PATTERN: return check_pattern(r, node);
+	case CONFIG_FILE: return need_absolute(r, node);
+	case CONFIG_BASE: return check_base(r, node);
+	case CONFIG_NETWORK:
+		if (is_network(node->text.p))
+			return true;
+		config_wrong(r, node, "'%s' is no address and no network: write '10.0.0.5' or '10.0.0.0/8'",
+		             node->text.p);
+		return false;
+	case CONFIG_URL:
+		if (is_url(node->text))
+			return true;
+		config_wrong(r, node, "'%s' is no URL: write 'https://his.example.vn/fhir'", node->text.p);
+		return false;
 	case CONFIG_ADDRESS:
 		if (config_address(node->text.p, &loopback, &any))
 			return true;

@@ -11,7 +11,9 @@
  *
  * Errors: -EEXIST: a constraint says no (unique, foreign key, check): within a savepoint the transaction goes on after
  * db_undo(); -EAGAIN: another one holds the lock too long; -ENOTCONN: PostgreSQL is away: the transaction is gone, and the
- * next db_begin() connects anew; -ENOSPC, -EROFS, -EBADMSG as in store/sqlite.h; -EIO: anything else.
+ * next db_begin() connects anew; -ENOSPC, -EROFS, -EBADMSG as in store/sqlite.h; -EIO: anything else. After an error in a
+ * transaction nothing more is done in it (-EIO) until db_undo(), or it is rolled back. -EINVAL, of either database: a parameter
+ * that is of another type than before (NULL apart), or a text that isn't UTF-8 or has a NUL in it. Errors hold no values.
  */
 #ifndef KHIEN_KIOSK_DB_H
 #define KHIEN_KIOSK_DB_H
@@ -63,6 +65,14 @@ int db_ask(struct db *db, const char *sql, const struct db_value *values, size_t
 
 /* Statements without parameters or answers, ";" between: a schema. */
 int db_script(struct db *db, const char *sql, struct err *err);
+
+/*
+ * What one room keeps of the rows beside them, as text (schema.c: the settings, which nearly every call asks for). Borrowed; empty
+ * where they have to be read anew: in each transaction, after db_undo(), db_rollback(), db_script() and any statement but a SELECT
+ * that has "setting" in it, and on another connection. So within a transaction it is never old; outside of one as old as the last.
+ */
+struct buf;
+int db_memo(struct db *db, struct buf **ret, struct err *err);
 
 int db_begin(struct db *db, struct err *err);
 /* -ENOTCONN: whether it was committed isn't known. */

@@ -35,19 +35,29 @@ enum role {
 	ROLE_KIOSK = 1 << 5,    /* the kiosk itself: what time brings */
 };
 
+struct hook_secrets;
+struct sign_pace;
+
+/*
+ * Of a change the desk itself takes "session" out and puts "by" {"staff", "roles", "session": the secret's hash in hex} in,
+ * whatever stood there. What ready() puts into `out` is for who asked alone: it goes into the answer of a change that was
+ * not refused, where apply() didn't say the same name, and neither into the change nor into its hash.
+ */
 struct call {
 	struct db *db;
 	const struct seal *seal;
-	int64_t now;      /* µs since 1970 UTC; of a change: when it was first taken, also on the standby */
-	uint32_t roles;   /* of who asks */
-	int64_t staff;    /* who asks; 0: nobody who signed in */
-	json_t *in, *out; /* objects; out is empty at first */
+	const struct hook_secrets *hooks; /* seal_hook.h; NULL: no bank is listened to */
+	int64_t now;            /* µs since 1970 UTC; of a change: when it was first taken, also on the standby */
+	uint32_t roles;         /* of who asks */
+	int64_t staff;          /* who asks; 0: nobody who signed in */
+	json_t *in, *out;       /* objects; out is empty at first */
+	struct sign_pace *pace; /* of the desk: passwords that were checked lately (staff.h); NULL: unbounded */
 };
 
 enum { CALL_REFUSED = 1 };
 /* out becomes {"refused": word, "field": field} (field may be NULL): the words are in words.h. Returns CALL_REFUSED. */
 int call_refuse(struct call *c, const char *word, const char *field);
-/* Borrowed, never NULL; "" and 0 where it isn't there or is something else. */
+/* Borrowed, never NULL; "" and 0 where it isn't there or is something else. true is 1. */
 struct str call_text(const struct call *c, const char *name);
 int64_t call_number(const struct call *c, const char *name);
 void call_say(struct call *c, const char *name, struct str text);
@@ -58,7 +68,8 @@ struct op {
 	uint32_t roles; /* who may */
 	bool changes;
 	int (*ready)(struct call *c, struct err *err); /* changes only; NULL: nothing to do. May ask the database */
-	int (*apply)(struct call *c, struct err *err); /* 0, CALL_REFUSED (nothing is changed), or -errno: trouble */
+	/* 0; CALL_REFUSED: what it changed is undone; -errno: trouble */
+	int (*apply)(struct call *c, struct err *err);
 };
 /* A room's operations: a const table, ends with a NULL name. desk.c lists the tables. */
 extern const struct op booking_ops[], queue_ops[], staff_ops[], payment_ops[], fhir_ops[], setting_ops[], upkeep_ops[];
@@ -70,32 +81,39 @@ struct desk;
 struct desk_change {
 	int64_t seq, epoch, at;
 	struct str call;          /* JSON, compact, keys sorted */
-	unsigned char answer[16]; /* BLAKE2b of the answer, JSON, keys sorted */
+	unsigned char answer[16]; /* seal_hash("answer"), keyed, of the answer: JSON, keys sorted */
 };
 
 struct desk_config {
 	struct db *db;
 	const struct seal *seal;
+	const struct hook_secrets *hooks; /* may be NULL */
 	const struct clock *clock;
-	/* A round is on this disk; desk_confirmed() with the last one's seq, now or later. Borrowed for the call. */
+	const struct op *const *tables; /* ends with NULL; NULL: all that are named above */
+	/* A round is on this disk; desk_confirmed() with the last one's seq, now or later. Borrowed for the call. NULL: confirmed. */
 	void (*committed)(void *arg, const struct desk_change *changes, size_t n);
 	/* May changes be taken now? NULL, or the word to refuse with ("standby", "no-witness", "stale-epoch"). */
 	const char *(*closed)(void *arg);
 	void *arg;
 };
 
-/* Makes or migrates the schema. -EPROTO: it is of a newer khien. */
+/* Makes or migrates the schema. -EPROTO: it is of a newer khien; -EKEYREJECTED: it was made with another key file. */
 int desk_new(struct desk **ret, const struct desk_config *config, struct err *err);
+/* Who still waits isn't told. */
 void desk_free(struct desk *d);
 
 /* The answer is the callee's. trouble: {"trouble": words}, when the database can't; then nothing was changed. */
 typedef void desk_answer(void *arg, json_t *answer);
 /*
  * Takes over `call`. `roles` is what the way that it came permits; a "session" in it may add to it. A question is answered from
- * within. At most 10,000 changes wait: {"refused":"busy"}.
+ * within. At most 10,000 changes wait: {"refused":"busy"}. The desk itself also refuses with "op" (unknown), "text" (a NUL in it),
+ * "session" (none, or it is over), "role" (not theirs), and what closed() said.
  */
 void desk_call(struct desk *d, json_t *call, uint32_t roles, desk_answer *answer, void *arg);
-/* Writes what waits. 0: nothing did, 1: a round was committed; -errno: trouble, which those who wait were told. */
+/*
+ * Writes what waits, at most 256 of it. 0: nothing did, 1: a round was committed; -errno: trouble, which those who wait were
+ * told. Except where PostgreSQL went away in the commit: then they wait until the next rounds have found out whether it was done.
+ */
 int desk_round(struct desk *d, struct err *err);
 bool desk_waiting(const struct desk *d);
 void desk_confirmed(struct desk *d, int64_t seq);

@@ -21,11 +21,11 @@
  *                refused: slot-full slot-gone day-closed too-soon too-many name phone born card
  *   lookup       { code t, phone t } -> BOOKED                            refused: unknown
  *   cancel     C { code t, phone t } -> BOOKED                            refused: unknown too-late
- *   ticket       { ref t } -> BOOKED: for staff, with name and phone unmasked and code absent          (clerk)
+ *   ticket       { ref t } -> BOOKED: for staff, with name and phone unmasked, { born n, card t, reason t }; never the code    (clerk)
  * --- queue.c: ROLE_CLERK, unless said ---
  *   arrive     C { code t | day DAY, room n, number n; priority b? } -> BOOKED + { name t }           refused: unknown state day
  *   walk-in    C { room n, priority t?, name t?, phone t?, born n?, lang t } -> BOOKED + { code t }          refused: day-closed
- *   next       C { room n } -> { called BOOKED? }                  (nobody waits: called is absent)   refused: paused
+ *   next       C { room n } -> { called BOOKED? }                  (nobody waits: called is absent)   refused: paused, state (8 are called)
  *   again      C { ref t } -> { called BOOKED }    skip C { ref t }    done C { ref t }    back C { ref t } (a missed one waits again)
  *   transfer   C { ref t, room n } -> { called BOOKED }             keeps its number's label; goes in as one who has waited since it arrived
  *   pause      C { room n, paused b } -> {}
@@ -34,12 +34,12 @@
  *   board        { } -> { day DAY, at TIME, rooms [{ room n, name t, specialty NAME, now [{ label t, at TIME, calls n }], next [t],
  *                waiting n, paused b }], seq n }                                              (anybody; numbers only, never a name)
  * --- staff.c ---
- *   sign-in    C { login t, password t } -> { session t, name t, roles n, ends TIME }              refused: sign-in wait   (anybody)
+ *   sign-in    C { login t, password t } -> { session t, name t, login t, roles n, ends TIME }              refused: sign-in wait   (anybody)
  *   sign-out   C { } -> {}           who { } -> { name t, login t, roles n }
- *   password   C { old t, new t } -> {}                                                                    refused: password short
+ *   password   C { old t, new t } -> {}                                                               refused: password short wait
  *   staff        { } -> { staff [{ id n, login t, name t, roles n, active b }] }                                            (admin)
- *   staff-put  C { id n?, login t, name t, roles n, password t?, active b } -> { id n }           refused: login short last-admin
- *   first      C { login t, name t, password t } -> { id n }: the first admin, while there is none (by the command line)   (kiosk)
+ *   staff-put  C { id n?, login t, name t, roles n, password t?, active b } -> { id n }           refused: login short value unknown last-admin
+ *   first      C { login t, name t, password t } -> { id n }: the first admin, while there is none, else refused: state (by the command line)   (kiosk)
  * --- setting.c: ROLE_ADMIN ---
  *   settings     { } -> { values { name: t }, specialties [...], rooms [...], hours [...], holidays [...] }: rows as in schema.c
  *   set        C { values { name: t } } -> {}                                                                  refused: value
@@ -47,18 +47,24 @@
  *                bank_bin bank_account bank_name keep_days ...: the table in setting.c has default, bounds and meaning
  *   specialty-put C { id n?, place n, name NAME, fee n, active b } -> { id n }
  *   room-put   C { id n?, specialty n, place n, name t, letter t, active b } -> { id n }
- *   hours-put  C { id n?, room n, weekday n, begins START, ends START, minutes n, places n } -> { id n, kept n }   hours-remove C { id n }
+ *   hours-put  C { id n?, room n, weekday n, begins START, ends START, minutes n, places n } -> { id n, kept n }   hours-remove C { id n } -> { kept n }
  *   holiday-put C { day DAY, room n (0: all), name t } -> { booked n: who has to be told }    holiday-remove C { day DAY, room n }
  *   slot-put   C { room n, day DAY, start START, places n, closed b } -> {}
  * --- payment.c ---
- *   notice     C { bank t ("sepay", "payos"), authorization t, body t (as it came) } -> { taken b, known b }    (bank)  refused: signature body
+ *   notice     C { bank t ("sepay", "payos"), authorization t, body t (as it came) } -> { taken b (it is new), known b }    (bank)
+ *                                                                                       refused: signature body
  *   paid         { ref t } -> { payment }                                                                            (anybody)
- *   tray         { } -> { receipts [{ id n, bank t, bank_id t, at TIME, amount n, content t, reference t, state t, note t, booking BOOKED? }] }   (clerk)
- *   settle     C { id n, code t? ref t?, note t } -> {}      a receipt put to a booking by hand         refused: unknown state
- *   refund     C { id n, note t } -> {}                       noted as paid back
- *   cash       C { ref t, amount n, note t } -> { payment }        paid at the counter
- *   reconcile  C { day DAY, csv t } -> { matched n, missing [...], unknown [...], differ [...], lines n, bad [{ line n, why t }] }
- *   takings      { day DAY } -> { by_state { t: { count n, amount n } }, ... }
+ *   tray         { } -> { receipts [{ id n, bank t, bank_id t, at TIME, amount n, content t, reference t, state t, note t, booking BOOKED? }],
+ *                waiting n (receipts has the first 200), zone n }                                                     (clerk)
+ *                states in it: unmatched late (not counted), over cancelled (counted, to be paid back)
+ *   settle     C { id n, code t? ref t?, note t } -> {}      a receipt put to a booking by hand         refused: unknown state value
+ *   refund     C { id n, note t } -> { amount n }             noted as paid back: of "over" what is too much   refused: unknown state value
+ *   cash       C { ref t, amount n, note t } -> { payment }   at most what is still to be paid           refused: unknown state value
+ *   reconcile  C { day DAY, csv t } -> { matched n, lines n (that came in), bad [{ line n, why t }],     refused: body value
+ *                missing [{ line n, bank_id t, amount n, at TIME, reference t }] (there, not here), differ [as missing + { id n, ours n }],
+ *                unknown [{ id n, bank t, bank_id t, amount n, at TIME, reference t }] (here, not there), missing_n n, differ_n n, unknown_n n:
+ *                the lists have the first 1,000 }
+ *   takings      { day DAY } -> { by_state { t: { count n, amount n } }, total n (less what was paid back) }           refused: value
  * --- fhir.c: ROLE_HOSPITAL or ROLE_KIOSK ---
  *   fhir-slots C { bundle t } -> { taken n, refused [{ id t, why t }] }     Slot: room by schedule reference "Schedule/room-3"
  *   outbox       { n n } -> { items [{ id n, what t, appointment t (JSON), tries n }], waiting n }
@@ -79,6 +85,8 @@ int outbox_put(struct call *c, struct str ref, const char *what, struct err *err
 /* The payment of a booking that was just made; fee 0: none. And of one that was cancelled. */
 int payment_open(struct call *c, struct str ref, int64_t fee, struct err *err);
 int payment_void(struct call *c, struct str ref, struct err *err);
+/* What payers wrote goes, of receipts that were made before: for upkeep. Number of them, at most 5,000 at once, or -errno. */
+int64_t payment_purge(struct call *c, int64_t before, struct err *err);
 /* {"payment": ...} of BOOKED; nothing where there is none. */
 int payment_say(struct call *c, struct str ref, json_t *out, struct err *err);
 

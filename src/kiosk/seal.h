@@ -40,7 +40,7 @@ int seal_read(const struct seal *s, const char *what, struct str row, struct str
 /* Keyed: for columns that are looked up. `what` keeps equal texts of different columns apart. */
 void seal_hash(const struct seal *s, const char *what, struct str text, unsigned char hash[SEAL_HASH]);
 
-/* A lookup code: 10 of 23456789ABCDEFGHJKMNPQRSTUVWXYZ and one more letter, shown as XXXXX-XXXXX. NUL-terminated. */
+/* A lookup code: 10 of 23456789ABCDEFGHJKMNOPQRSTUVWXYZ, shown as XXXXX-XXXXX. NUL-terminated. */
 void code_make(char code[CODE_LENGTH + 1]);
 /* As a person writes it (lower case, blanks, dashes, O for 0, ...), made even. False: it can't be one. */
 bool code_read(struct str text, char code[CODE_LENGTH + 1]);

@@ -42,6 +42,7 @@ struct web_config {
 	void (*metrics)(void *arg, struct buf *out); /* appends what others count */
 	int (*health)(void *arg, struct buf *why);
 	unsigned max_connections; /* 0: 1,000 */
+	bool demo;                /* every page says so */
 };
 
 int web_new(struct web **ret, const struct web_config *config, struct err *err);

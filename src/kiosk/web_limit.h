@@ -1,0 +1,22 @@
+/*
+ * So many tries a minute and address: a token bucket each, in a table of a fixed size. Where there is no place left the one
+ * that would be full again soonest gives way, so who tries often stays known.
+ */
+#ifndef KHIEN_KIOSK_WEB_LIMIT_H
+#define KHIEN_KIOSK_WEB_LIMIT_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { LIMIT_A_MINUTE = 10 };
+
+struct limit;
+
+/* NULL: no memory. */
+struct limit *limit_new(void);
+void limit_free(struct limit *l);
+/* False: none is left now. `what` keeps kinds of tries apart. now: monotonic µs. */
+bool limit_take(struct limit *l, const struct in6_addr *who, uint32_t what, int64_t now);
+
+#endif

@@ -7,8 +7,7 @@ all: build
 
 # Plays the recorded attack into a hub, which then takes this machine's logs and whoever sends, until Ctrl-C.
 run: build
-	@set --; for f in demo/attack-*.log; do [ ! -f "$$f" ] || set -- "$$@" --play "$$f"; done; \
-	exec build/khien hub --rules rules "$$@"
+	@exec tools/story
 
 build:
 	@tools/deps build
@@ -77,7 +76,7 @@ clean:
 	rm -rf build build-asan build-fuzz
 
 help:
-	@echo 'make run          play a recorded attack into a hub, which then runs'
+	@echo 'make run          play a recorded attack into a hub, which then runs; a kiosk with invented people'
 	@echo 'make test         the whole suite'
 	@echo 'make build        leaves the program at build/khien'
 	@echo 'make check        format, rooms, lengths, clang-tidy'

@@ -38,8 +38,9 @@ enum kiosk_kind {
 struct kiosk_state {
 	uint64_t calls, changes, refused, rounds, given_up;
 	int64_t seq, epoch, standby_has;
-	uint32_t follow; /* enum follow_state */
-	int32_t trouble; /* -errno: nothing can be stored now */
+	uint32_t follow;      /* enum follow_state */
+	int32_t trouble;      /* -errno: nothing can be stored now */
+	uint32_t per_address; /* the setting */
 	char why[256];
 };
 

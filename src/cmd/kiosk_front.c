@@ -85,6 +85,8 @@ static void on_message(struct front *f, const struct link_head *head, struct str
 			log_say(&f->k->log, LOG_LEVEL_INFO, "ready",
 			        LOG_TEXT("state", follow_state_name(f->state.follow)));
 		f->state_at = clock_monotonic(f->k->clock);
+		for (size_t i = 0; i < f->n; i++)
+			web_bookings(f->sites[i].web, f->state.per_address);
 		return;
 	default: return;
 	}

@@ -5,6 +5,7 @@
  */
 #include "cmd/kiosk_keeper.h"
 #include "cmd/hub_supervise.h"
+#include "kiosk/schema.h"
 #include "os/become.h"
 #include "os/sandbox.h"
 
@@ -269,6 +270,8 @@ static void say_state(struct keeper *k)
 	k->state.seq = desk_seq(k->desk);
 	k->state.epoch = desk_epoch(k->desk);
 	k->state.follow = FOLLOW_SINGLE;
+	if (!*k->state.why)
+		k->state.per_address = (uint32_t)setting_number(k->db, STR("per_address"), k->state.per_address);
 	if (k->follow) {
 		struct follow_status s;
 		follow_status(k->follow, &s);

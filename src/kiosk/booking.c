@@ -219,16 +219,20 @@ static int ready_book(struct call *c, struct err *err)
 
 /* What else a booking depends on. */
 struct terms {
-	int64_t fee, holidays, of_phone;
+	int64_t fee, holidays, of_phone, ahead;
 };
 
 static int take_terms(void *arg, const struct db_row *row)
 {
-	*(struct terms *)arg = (struct terms){ db_number(row, 0), db_number(row, 1), db_number(row, 2) };
+	*(struct terms *)arg =
+	        (struct terms){ db_number(row, 0), db_number(row, 1), db_number(row, 2), db_number(row, 3) };
 	return 1;
 }
 
-/* Number of rows: 0: there is no such room; -errno. One question: this is asked with every booking. */
+/*
+ * Number of rows: 0: there is no such room; -errno. One question: this is asked with every booking. The states stand where no index
+ * over them can be taken: a phone has few bookings, the clinic has many that are 'booked'.
+ */
 static int64_t read_terms(struct call *c, const struct booking_place *at, struct terms *ret, struct err *err)
 {
 	CLEANUP(buf_free) struct buf phone = { 0 };
@@ -238,7 +242,8 @@ static int64_t read_terms(struct call *c, const struct booking_place *at, struct
 		return r;
 	return db_query(c->db,
 	                "SELECT s.fee, (SELECT COUNT(*) FROM holiday WHERE day = $1 AND (room = $2 OR room = 0)),"
-	                " (SELECT COUNT(*) FROM booking WHERE day = $1 AND phone_hash = $3 AND state <> 'cancelled')"
+	                " (SELECT COUNT(*) FROM booking WHERE day = $1 AND phone_hash = $3 AND state <> 'cancelled'),"
+	                " (SELECT COUNT(CASE WHEN state = 'booked' THEN 1 END) FROM booking WHERE phone_hash = $3)"
 	                " FROM room r JOIN specialty s ON s.id = r.specialty"
 	                " WHERE r.id = $2 AND r.active = 1 AND s.active = 1",
 	                DB_ARGS(DB_T(at->day), DB_N(at->room), DB_B(buf_str(&phone))), take_terms, ret, err);
@@ -261,7 +266,8 @@ static int may_book(struct call *c, struct booking_place *at, struct err *err)
 		return call_refuse(c, "too-soon", "start");
 	if (is.holidays || when == SLOT_TOO_LATE)
 		return call_refuse(c, "day-closed", "day");
-	if (is.of_phone >= setting_number(c->db, STR("per_phone"), 1))
+	if (is.of_phone >= setting_number(c->db, STR("per_phone"), 1) ||
+	    is.ahead >= setting_number(c->db, STR("per_phone_ahead"), 1))
 		return call_refuse(c, "too-many", "phone");
 	at->fee = is.fee;
 	return 0;

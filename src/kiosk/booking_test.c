@@ -288,6 +288,32 @@ static void test_per_phone(void **state)
 	ops_close(&o);
 }
 
+/* Over all days: one script with one phone doesn't fill a month. Who was there may come again. */
+static void test_per_phone_ahead(void **state)
+{
+	static const char *const days[] = { TUESDAY, "2026-12-01", "2026-12-08" };
+	struct ops o = ops_open(state, 7);
+	char code[16];
+
+	ASK(&o, ROLE_ADMIN, "{s:s, s:{s:s, s:s}}", "op", "set", "values", "per_phone_ahead", "3", "open_days", "30");
+	ASK(&o, ROLE_KIOSK, "{s:s}", "op", "upkeep");
+	for (size_t i = 0; i < ARRAY_LEN(days); i++)
+		assert_taken(ops_book(&o, 1, days[i], 480, 1));
+	copy_code(o.answer, code);
+	assert_refused(ops_book(&o, 1, "2026-12-01", 510, 1), "too-many");
+	assert_taken(ops_book(&o, 1, "2026-12-01", 510, 2)); /* others */
+	assert_taken(cancel(&o, code, "0912300001"));
+	assert_taken(ops_book(&o, 1, "2026-12-01", 510, 1));
+	assert_refused(ops_book(&o, 1, "2026-12-08", 510, 1), "too-many");
+	assert_int_equal(db_run(o.f->db,
+	                        "UPDATE booking SET state = 'seen' WHERE day = '" TUESDAY "'"
+	                        " AND phone_hash = (SELECT phone_hash FROM booking WHERE day = '" TUESDAY "')",
+	                        DB_NONE, NULL),
+	                 1);
+	assert_taken(ops_book(&o, 1, "2026-12-08", 510, 1));
+	ops_close(&o);
+}
+
 /* --- which days, and until when --- */
 
 static void test_window(void **state)
@@ -491,14 +517,23 @@ static void test_too_late(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		BOTH(test_places),    BOTH(test_days_and_slots),
-		BOTH(test_book),      BOTH(test_nothing_plain_is_kept),
-		BOTH(test_same_form), BOTH(test_what_people_write),
-		BOTH(test_priority),  BOTH(test_per_phone),
-		BOTH(test_window),    BOTH(test_midnight),
-		BOTH(test_holiday),   BOTH(test_lookup),
-		BOTH(test_ahead),     BOTH(test_no_phone_no_lookup),
-		BOTH(test_cancel),    BOTH(test_too_late),
+		BOTH(test_places),
+		BOTH(test_days_and_slots),
+		BOTH(test_book),
+		BOTH(test_nothing_plain_is_kept),
+		BOTH(test_same_form),
+		BOTH(test_what_people_write),
+		BOTH(test_priority),
+		BOTH(test_per_phone),
+		BOTH(test_per_phone_ahead),
+		BOTH(test_window),
+		BOTH(test_midnight),
+		BOTH(test_holiday),
+		BOTH(test_lookup),
+		BOTH(test_ahead),
+		BOTH(test_no_phone_no_lookup),
+		BOTH(test_cancel),
+		BOTH(test_too_late),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -259,6 +259,98 @@ static void test_two(void **state)
 	assert_int_equal(rows(f->db), 1);
 }
 
+static void keep(struct db *db)
+{
+	struct buf *kept;
+	assert_int_equal(db_memo(db, &kept, NULL), 0);
+	kept->n = 0;
+	buf_putc(kept, 'x');
+}
+
+static bool keeps(struct db *db)
+{
+	struct buf *kept;
+	assert_int_equal(db_memo(db, &kept, NULL), 0);
+	return kept->n;
+}
+
+static int memo_within(void *arg, const struct db_row *row)
+{
+	struct buf *kept;
+	return db_memo(arg, &kept, NULL);
+}
+
+/* What is kept lasts until rows may be others. */
+static void test_memo(void **state)
+{
+	struct db *db = fixture_of(state)->db;
+	struct buf *kept;
+	assert_false(keeps(db));
+	keep(db);
+	assert_int_equal(rows(db), 0);
+	assert_int_equal(put(db, "a", ""), 1);
+	assert_int_equal(db_run(db, "SELECT name FROM setting", DB_NONE, NULL), 0);
+	assert_true(keeps(db));
+	assert_int_equal(db_run(db, "DELETE FROM setting", DB_NONE, NULL), 0);
+	assert_false(keeps(db));
+	keep(db);
+	assert_int_equal(db_begin(db, NULL), 0);
+	assert_false(keeps(db));
+	keep(db);
+	assert_int_equal(db_savepoint(db, NULL), 0);
+	assert_int_equal(db_keep(db, NULL), 0);
+	assert_int_equal(db_savepoint(db, NULL), 0);
+	assert_true(keeps(db));
+	assert_int_equal(db_undo(db, NULL), 0);
+	assert_false(keeps(db));
+	keep(db);
+	assert_int_equal(db_commit(db, NULL), 0);
+	assert_true(keeps(db));
+	assert_int_equal(db_script(db, "CREATE TABLE x (a BIGINT)", NULL), 0);
+	assert_false(keeps(db));
+	assert_int_equal(db_begin(db, NULL), 0);
+	keep(db);
+	db_rollback(db);
+	assert_false(keeps(db));
+	assert_int_equal(db_query(db, "SELECT 1", DB_NONE, memo_within, db, NULL), -EINVAL);
+	assert_int_equal(db_begin(db, NULL), 0);
+	assert_int_equal(put(db, "a", ""), -EEXIST);
+	assert_int_equal(db_memo(db, &kept, NULL), -EIO);
+}
+
+/* Texts sort by their bytes, as SQLite's do, whatever language the database was made for. */
+static void test_order(void **state)
+{
+	static const char *const names[] = { "b", "B", "a", "đ", "A-1", "A1" };
+	struct fixture f;
+	struct err err;
+	struct db *db;
+	char uri[FIXTURE_URI], out[256] = "";
+	int64_t n;
+	fixture_open(&f, DB_POSTGRESQL);
+	fixture_sql("CREATE DATABASE", "sorted", "TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'und'");
+	snprintf(uri, sizeof(uri), "postgresql://kiosk@/sorted?host=%s", fixture_guard()->dir);
+	if (db_open(&db, uri, &err) || db_script(db, schema_sql, &err))
+		fail_msg("%s", err.text);
+	assert_int_equal(db_ask(db, "SELECT 'a' < 'B'", DB_NONE, &n, NULL), 0);
+	assert_int_equal(n, 1); /* its own order is another */
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		assert_int_equal(put(db, names[i], ""), 1);
+	assert_int_equal(db_query(db, "SELECT name, value FROM meta ORDER BY name", DB_NONE, join, out, NULL), 6);
+	assert_string_equal(out, "A-1=;A1=;B=;a=;b=;đ=;");
+	assert_int_equal(db_ask(db, "SELECT COUNT(*) FROM meta WHERE name < $1", DB_ARGS(DB_T(STR("a"))), &n, NULL), 0);
+	assert_int_equal(n, 3);
+	assert_int_equal(db_ask(db,
+	                        "SELECT COUNT(*) FROM information_schema.columns WHERE table_schema = 'public'"
+	                        " AND data_type = 'text' AND collation_name IS DISTINCT FROM 'C'",
+	                        DB_NONE, &n, NULL),
+	                 0);
+	assert_int_equal(n, 0);
+	db_close(db);
+	fixture_sql("DROP DATABASE", "sorted", "");
+	fixture_close(&f);
+}
+
 /* Many statements, over and over: each is prepared once. */
 static void test_many(void **state)
 {
@@ -302,7 +394,9 @@ static void test_lost(void **state)
 		skip();
 	assert_int_equal(put(db, "a", ""), 1);
 	kill_sessions(f);
+	keep(db);
 	assert_int_equal(rows(db), 1); /* between two transactions nobody notices */
+	assert_false(keeps(db));
 	kill_sessions(f);
 	assert_int_equal(db_begin(db, &err), 0);
 	assert_int_equal(db_savepoint(db, &err), 0);
@@ -359,9 +453,13 @@ static void test_damaged(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		BOTH(test_rows),         BOTH(test_values),  BOTH(test_refused),       cmocka_unit_test(test_uri),
-		BOTH(test_transactions), BOTH(test_spoiled), BOTH(test_one_at_a_time), BOTH(test_scripts),
-		BOTH(test_two),          BOTH(test_many),    BOTH(test_lost),          cmocka_unit_test(test_damaged),
+		BOTH(test_rows),          BOTH(test_values),
+		BOTH(test_refused),       cmocka_unit_test(test_uri),
+		BOTH(test_transactions),  BOTH(test_spoiled),
+		BOTH(test_one_at_a_time), BOTH(test_scripts),
+		BOTH(test_two),           BOTH(test_many),
+		BOTH(test_lost),          cmocka_unit_test(test_damaged),
+		BOTH(test_memo),          cmocka_unit_test(test_order),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -92,7 +92,7 @@ struct desk_config {
 	const struct op *const *tables; /* ends with NULL; NULL: all that are named above */
 	/* A round is on this disk; desk_confirmed() with the last one's seq, now or later. Borrowed for the call. NULL: confirmed. */
 	void (*committed)(void *arg, const struct desk_change *changes, size_t n);
-	/* May changes be taken now? NULL, or the word to refuse with ("standby", "no-witness", "stale-epoch"). */
+	/* May changes be taken now? NULL, or the word to refuse with ("standby", "no-standby-word", "stale-epoch"). */
 	const char *(*closed)(void *arg);
 	void *arg;
 };

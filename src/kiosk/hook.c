@@ -45,6 +45,15 @@ static void mac_add(crypto_auth_hmacsha256_state *state, struct str s)
 		crypto_auth_hmacsha256_update(state, (const unsigned char *)s.p, s.n);
 }
 
+/* Digits: with a dot in it, part of what was signed as the body would be it. */
+static bool is_timestamp(struct str s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (s.p[i] < '0' || s.p[i] > '9')
+			return false;
+	return s.n > 0;
+}
+
 static bool sepay_is_signed(struct str secret, struct str authorization, struct str body)
 {
 	static const struct str key_scheme = { "Apikey ", 7 }, mac_scheme = { "sha256=", 7 };
@@ -53,7 +62,7 @@ static bool sepay_is_signed(struct str secret, struct str authorization, struct 
 		return secret_is(secret, str_trim(str_sub(said, key_scheme.n, said.n)));
 	size_t blank = str_find(said, ' ');
 	struct str timestamp = str_sub(said, 0, blank), mac_said = str_trim(str_sub(said, blank, said.n));
-	if (!str_starts(mac_said, mac_scheme))
+	if (!str_starts(mac_said, mac_scheme) || !is_timestamp(timestamp))
 		return false;
 	crypto_auth_hmacsha256_state state;
 	unsigned char mac[MAC];

@@ -72,6 +72,10 @@ static void test_sepay_by_hmac(void **state)
 	assert_int_equal(sepay(shown, SEPAY_BODY, &n), -EACCES);
 	snprintf(shown, sizeof(shown), "sha256=%s", hex);
 	assert_int_equal(sepay(shown, SEPAY_BODY, &n), -EACCES);
+	/* what was signed as "1" and "x.BODY" is no other body of another time */
+	hmac(KEY, "1.x." SEPAY_BODY, hex);
+	snprintf(shown, sizeof(shown), "1.x sha256=%s", hex);
+	assert_int_equal(sepay(shown, SEPAY_BODY, &n), -EACCES);
 }
 
 static void test_not_sepay(void **state)

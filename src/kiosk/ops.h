@@ -43,7 +43,7 @@
  * --- setting.c: ROLE_ADMIN ---
  *   settings     { } -> { values { name: t }, specialties [...], rooms [...], hours [...], holidays [...] }: rows as in schema.c
  *   set        C { values { name: t } } -> {}                                                                  refused: value
- *                clinic phone zone open_days lead_minutes per_phone priority_weight wait_cap_minutes slot_fee_hold_minutes
+ *                clinic phone zone open_days lead_minutes per_phone per_phone_ahead per_address priority_weight wait_cap_minutes slot_fee_hold_minutes
  *                bank_bin bank_account bank_name keep_days ...: the table in setting.c has default, bounds and meaning
  *   specialty-put C { id n?, place n, name NAME, fee n, active b } -> { id n }
  *   room-put   C { id n?, specialty n, place n, name t, letter t, active b } -> { id n }

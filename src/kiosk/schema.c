@@ -68,7 +68,7 @@ const char schema_sql[] =
         /* to the hospital's system */
         "CREATE TABLE outbox (id BIGINT PRIMARY KEY, ref TEXT NOT NULL, what TEXT NOT NULL, made BIGINT NOT NULL,\n"
         "  tries BIGINT NOT NULL, next BIGINT NOT NULL, sent BIGINT NOT NULL, why TEXT NOT NULL);\n"
-        "CREATE INDEX outbox_next ON outbox (sent, next);\n";
+        "CREATE INDEX outbox_next ON outbox (sent, next, id);\n";
 
 int schema_next(struct db *db, struct str counter, int64_t *ret, struct err *err)
 {
@@ -127,7 +127,7 @@ static struct str cut(struct str *rest)
 int setting_get(struct db *db, struct str name, struct buf *out, struct err *err)
 {
 	const struct setting_kind *kind = setting_kind(name);
-	struct str rest, value = kind ? kind->otherwise : STR("");
+	struct str rest = { 0 }, value = kind ? kind->otherwise : STR("");
 	bool found = kind;
 	int r = settings(db, &rest, err);
 

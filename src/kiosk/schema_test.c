@@ -79,6 +79,52 @@ static void test_several(void **state)
 	assert_int_equal(is[3], 90);
 }
 
+/* What another one writes is seen in the next transaction, what this one writes at once. */
+static void test_settings_are_kept(void **state)
+{
+	struct fixture *f = fixture_of(state);
+	struct fixture other = { 0 };
+
+	assert_int_equal(db_open(&other.db, f->uri, NULL), 0);
+	assert_int_equal(setting_number(f->db, STR("per_phone"), -7), 2);
+	set(&other, "per_phone", "5");
+	assert_int_equal(setting_number(f->db, STR("per_phone"), -7), 2); /* kept */
+	assert_int_equal(db_begin(f->db, NULL), 0);
+	assert_int_equal(setting_number(f->db, STR("per_phone"), -7), 5);
+	set(f, "per_phone", "6");
+	assert_int_equal(setting_number(f->db, STR("per_phone"), -7), 6);
+	assert_int_equal(db_savepoint(f->db, NULL), 0);
+	set(f, "per_phone", "7");
+	assert_int_equal(setting_number(f->db, STR("per_phone"), -7), 7);
+	assert_int_equal(db_undo(f->db, NULL), 0);
+	assert_int_equal(setting_number(f->db, STR("per_phone"), -7), 6);
+	db_rollback(f->db);
+	assert_int_equal(setting_number(f->db, STR("per_phone"), -7), 5);
+	assert_int_equal(db_begin(f->db, NULL), 0);
+	set(f, "per_phone", "8");
+	assert_int_equal(db_commit(f->db, NULL), 0);
+	assert_int_equal(setting_number(f->db, STR("per_phone"), -7), 8);
+	assert_int_equal(db_script(f->db, "UPDATE setting SET value = '9'", NULL), 0);
+	assert_int_equal(setting_number(f->db, STR("per_phone"), -7), 9);
+	db_close(other.db);
+}
+
+static void test_settings_have_bounds(void **state)
+{
+	struct fixture *f = fixture_of(state);
+	CLEANUP(buf_free) struct buf text = { 0 };
+	static char value[70000];
+
+	memset(value, 'x', sizeof(value) - 1);
+	set(f, "clinic", value);
+	assert_int_equal(setting_get(f->db, STR("clinic"), &text, NULL), -E2BIG);
+	assert_int_equal(setting_get(f->db, STR("clinic"), &text, NULL), -E2BIG); /* nothing of it is kept */
+	assert_int_equal(text.n, 0);
+	set(f, "clinic", "");
+	assert_int_equal(setting_get(f->db, STR("clinic"), &text, NULL), 0);
+	assert_int_equal(text.n, 0);
+}
+
 static void assert_time(struct fixture *f, int64_t now, const char *day, int minute, int weekday)
 {
 	char is[11];
@@ -161,6 +207,8 @@ int main(void)
 		BOTH(test_counter_is_of_its_transaction),
 		BOTH(test_settings),
 		BOTH(test_several),
+		BOTH(test_settings_are_kept),
+		BOTH(test_settings_have_bounds),
 		BOTH(test_clock),
 		BOTH(test_no_summer_time),
 		cmocka_unit_test(test_days),

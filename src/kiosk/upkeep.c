@@ -88,20 +88,33 @@ static int64_t end_bookings(struct call *c, struct str today, int minute, struct
 }
 
 /*
- * Who came goes; that somebody came stays, for the takings. What payers wrote goes, too: looked for once an hour only, for all receipts
- * that there ever were are looked at.
+ * What payers wrote, and what the hospital's system never took: looked for once an hour only, for all receipts that there ever were,
+ * and all that waits to be sent, are looked at.
  */
-static int64_t purge(struct call *c, struct str before, int minute, struct err *err)
+static int64_t purge_hourly(struct call *c, int64_t before, struct err *err)
 {
-	int64_t receipts = minute % 60 ? 0 : payment_purge(c, clinic_at(c->db, before, 0), err);
+	int64_t receipts = payment_purge(c, before, err);
 	if (receipts < 0)
 		return receipts;
+	int64_t n = db_run(c->db,
+	                   "DELETE FROM outbox WHERE id IN"
+	                   " (SELECT id FROM outbox WHERE sent = 0 AND made < $1 ORDER BY id LIMIT $2)",
+	                   DB_ARGS(DB_N(before), DB_N(TRIMMED_AT_ONCE)), err);
+	return n < 0 ? n : n + receipts;
+}
+
+/* Who came goes; that somebody came stays, for the takings. */
+static int64_t purge(struct call *c, struct str before, int minute, struct err *err)
+{
+	int64_t others = minute % 60 ? 0 : purge_hourly(c, clinic_at(c->db, before, 0), err);
+	if (others < 0)
+		return others;
 	int64_t n =
 	        db_run(c->db,
 	               "UPDATE booking SET person = NULL, phone_hash = NULL WHERE ref IN"
 	               " (SELECT ref FROM booking WHERE person IS NOT NULL AND day < $1 ORDER BY day, ref LIMIT $2)",
 	               DB_ARGS(DB_T(before), DB_N(TRIMMED_AT_ONCE)), err);
-	return n < 0 ? n : n + receipts;
+	return n < 0 ? n : n + others;
 }
 
 /* What a visit leaves behind that nobody asks for again. */

@@ -114,9 +114,12 @@ static void test_purge(void **state)
 	clock_test(&o.f->clock, FIXTURE_NOW + 4 * OPS_DAY - 480 * OPS_MINUTE - 1); /* Thursday's last moment */
 	assert_int_equal(ops_number(upkeep(&o), "purged"), 0);
 	assert_taken(ASK(&o, ROLE_ANYBODY, "{s:s, s:s, s:s}", "op", "lookup", "code", code, "phone", "0912300001"));
+	assert_int_equal(ops_count(&o, "SELECT COUNT(*) FROM outbox WHERE what = 'booked'"), 2);
 	clock_advance(&o.f->clock, 1);
-	assert_int_equal(ops_number(upkeep(&o), "purged"), 1);
+	assert_int_equal(ops_number(upkeep(&o), "purged"), 1 + 2); /* and what the hospital's system never took */
 	assert_int_equal(ops_number(upkeep(&o), "purged"), 0);
+	assert_int_equal(ops_count(&o, "SELECT COUNT(*) FROM outbox WHERE what = 'booked'"), 0);
+	assert_int_equal(ops_count(&o, "SELECT COUNT(*) FROM outbox WHERE what = 'missed'"), 2); /* younger */
 	assert_int_equal(ops_count(&o, "SELECT COUNT(*) FROM booking WHERE person IS NULL AND phone_hash IS NULL"), 1);
 	assert_refused(ASK(&o, ROLE_ANYBODY, "{s:s, s:s, s:s}", "op", "lookup", "code", code, "phone", "0912300001"),
 	               "unknown");
@@ -157,8 +160,8 @@ static void test_trims(void **state)
 	assert_int_equal(ops_count(&o, "SELECT COUNT(*) FROM counter WHERE name LIKE 'number:%'"), 1);
 	assert_int_equal(ops_count(&o, "SELECT COUNT(*) FROM counter WHERE name = 'room'"), 1);
 	assert_int_equal(ops_count(&o, "SELECT COUNT(*) FROM outbox WHERE id = 1"), 0);
-	assert_int_equal(ops_count(&o, "SELECT COUNT(*) FROM outbox WHERE sent = 0"),
-	                 3); /* booked, and two that missed it */
+	assert_int_equal(ops_count(&o, "SELECT COUNT(*) FROM outbox WHERE id = 2"), 0);   /* never sent */
+	assert_int_equal(ops_count(&o, "SELECT COUNT(*) FROM outbox WHERE sent = 0"), 2); /* that both missed it */
 	/* numbers go on from where they were */
 	assert_int_equal(ops_count(&o, "SELECT last FROM counter WHERE name = 'number:1:2026-11-24'"), 1);
 	ops_close(&o);

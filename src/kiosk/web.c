@@ -22,18 +22,50 @@ enum {
 
 /* --- connections --- */
 
-/* Whether so many connections are the peer's that there is none left for it. Behind a proxy is everybody. */
+/*
+ * Whether so many connections are the peer's that there is none left for it; of IPv6 also those of its site (/48), whose /64
+ * are for the taking. Behind a proxy is everybody.
+ */
 static bool has_its_share(const struct web *w, const struct in6_addr *peer)
 {
-	const struct in6_addr share = address_share(peer);
-	unsigned n = 0;
+	const struct in6_addr share = address_share(peer), site = address_site(peer);
+	unsigned n = 0, near = 0;
 	if (networks_have(&w->trusted, peer))
 		return false;
 	for (const struct conn *c = w->conns; c; c = c->next) {
-		const struct in6_addr theirs = address_share(&c->peer);
+		const struct in6_addr theirs = address_share(&c->peer), around = address_site(&c->peer);
 		n += !memcmp(&theirs, &share, sizeof(share));
+		near += !memcmp(&around, &site, sizeof(site));
 	}
-	return n >= (w->c.max_connections + SHARE - 1) / SHARE;
+	return n >= (w->c.max_connections + SHARE - 1) / SHARE ||
+	       near >= (w->c.max_connections + SITE_SHARE - 1) / SITE_SHARE;
+}
+
+static void hang_up(struct conn *c)
+{
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(c->mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
+	if (info)
+		shutdown(info->connect_fd, SHUT_RDWR);
+}
+
+/* Nothing whole has come from there. */
+static bool is_idle(const struct conn *c)
+{
+	return !c->gone && (!c->r || (!c->r->handled && !c->r->suspended && !c->r->status));
+}
+
+/* Where all are taken, who has been idle for longest gives way to who comes: one at a time. False: all are at work. */
+static bool make_room(struct web *w)
+{
+	struct conn *oldest = NULL;
+	for (struct conn *c = w->conns; c; c = c->next)
+		if (is_idle(c) && (!oldest || c->deadline < oldest->deadline))
+			oldest = c;
+	if (!oldest)
+		return false;
+	oldest->gone = true;
+	hang_up(oldest);
+	return true;
 }
 
 /* Beyond what may be, a connection is closed at once, not left waiting: the other side goes elsewhere or comes again. */
@@ -41,7 +73,8 @@ static enum MHD_Result may_connect(void *arg, const struct sockaddr *address, so
 {
 	struct web *w = arg;
 	const struct in6_addr peer = address_of(address);
-	if (w->counts.connections < w->c.max_connections && !w->draining && !has_its_share(w, &peer))
+	const unsigned have = w->counts.connections, most = w->c.max_connections;
+	if (have <= most && !w->draining && !has_its_share(w, &peer) && (have < most || make_room(w)))
 		return MHD_YES;
 	w->counts.limited++;
 	return MHD_NO;
@@ -81,14 +114,9 @@ static void on_connection(void *arg, struct MHD_Connection *mhd, void **slot, en
 /* Who says too little for too long loses its connection; libmicrohttpd closes what says nothing at all. */
 static void sweep(struct web *w, int64_t now)
 {
-	for (struct conn *c = w->conns; c; c = c->next) {
-		const union MHD_ConnectionInfo *info;
-		if (c->deadline > now || (c->r && c->r->suspended))
-			continue;
-		info = MHD_get_connection_info(c->mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
-		if (info)
-			shutdown(info->connect_fd, SHUT_RDWR);
-	}
+	for (struct conn *c = w->conns; c; c = c->next)
+		if (c->deadline <= now && !(c->r && c->r->suspended))
+			hang_up(c);
 }
 
 /* --- the server --- */
@@ -299,6 +327,11 @@ void web_board_changed(struct web *w)
 {
 	if (web_has_streams(w) && !w->draining)
 		board_changed(w);
+}
+
+void web_bookings(struct web *w, unsigned an_hour)
+{
+	w->bookings = an_hour;
 }
 
 bool web_drain(struct web *w)

@@ -14,7 +14,8 @@
  * Changes by POST only, with a token of the form (keyed BLAKE2b over its action, the hour and the visitor's cookie; two hours), and
  * never by a GET that a mail scanner could follow. Cookies: HttpOnly, SameSite=Lax, Secure behind TLS. Content-Security-Policy
  * without inline scripts. Look-ups and sign-ins: at most 10 a minute and address (/64), in a bounded table; bodies 64 KB (FHIR and
- * statements 8 MB, for who is signed in or shows the token); 1,000 connections, of which one address has an eighth.
+ * statements 8 MB, for who is signed in or shows the token); 1,000 connections, of which one address has an eighth, an IPv6 site (/48)
+ * a quarter, and the one that has been idle for longest gives way. Bookings: see web_bookings().
  *
  * Pages that are the same for everybody are kept for up to a second: a place that has gone meanwhile is refused when it is
  * booked. What an address is, behind a proxy, says X-Forwarded-For of the proxies in `trusted` alone.
@@ -54,6 +55,11 @@ int web_run(struct web *w);
 void web_answered(struct web *w, uint64_t number, json_t *answer);
 /* Something that boards show has changed. */
 void web_board_changed(struct web *w);
+/*
+ * So many bookings may be sent in an hour from one address (/64); 0, as it begins: no bound. What a proxy sends without saying
+ * for whom has none.
+ */
+void web_bookings(struct web *w, unsigned an_hour);
 /* No further requests; those under way are answered. False: some still are. */
 bool web_drain(struct web *w);
 

@@ -84,12 +84,22 @@ bool networks_have(const struct networks *n, const struct in6_addr *a)
 	return false;
 }
 
+static struct in6_addr first_of(const struct in6_addr *a, size_t n)
+{
+	struct in6_addr first = *a;
+	if (!IN6_IS_ADDR_V4MAPPED(a))
+		memset(first.s6_addr + n, 0, sizeof(first) - n);
+	return first;
+}
+
 struct in6_addr address_share(const struct in6_addr *a)
 {
-	struct in6_addr share = *a;
-	if (!IN6_IS_ADDR_V4MAPPED(a))
-		memset(share.s6_addr + 8, 0, 8);
-	return share;
+	return first_of(a, 8);
+}
+
+struct in6_addr address_site(const struct in6_addr *a)
+{
+	return first_of(a, 6);
 }
 
 struct in6_addr address_behind(const struct networks *trusted, const struct in6_addr *peer, struct str forwarded_for)

@@ -29,6 +29,8 @@ struct in6_addr address_of(const struct sockaddr *sa);
 bool address_read(struct str text, struct in6_addr *ret);
 /* What is limited together: of IPv6 the /64, which one host has to itself. */
 struct in6_addr address_share(const struct in6_addr *a);
+/* Of IPv6 the /48, which a site is given at most. */
+struct in6_addr address_site(const struct in6_addr *a);
 /*
  * Of who connects from `peer`, where that is a trusted proxy: the last in X-Forwarded-For that no trusted proxy has. Anything
  * that can't be read ends the search there: what stands before it could be anybody's.

@@ -115,13 +115,22 @@ static void test_behind(void **state)
 	}
 }
 
+static void test_site(void **state)
+{
+	const struct in6_addr one = address("2001:db8:1:2::3"), two = address("2001:db8:1:ffff::3"),
+	                      other = address("2001:db8:2:2::3"), four = address("192.0.2.1");
+	assert_true(same(address_site(&one), address("2001:db8:1::")));
+	assert_true(same(address_site(&one), address_site(&two)));
+	assert_false(same(address_share(&one), address_share(&two)));
+	assert_false(same(address_site(&one), address_site(&other)));
+	assert_true(same(address_site(&four), four));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_read),
-		cmocka_unit_test(test_networks),
-		cmocka_unit_test(test_bad_networks),
-		cmocka_unit_test(test_behind),
+		cmocka_unit_test(test_read),   cmocka_unit_test(test_networks), cmocka_unit_test(test_bad_networks),
+		cmocka_unit_test(test_behind), cmocka_unit_test(test_site),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

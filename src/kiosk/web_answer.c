@@ -284,7 +284,8 @@ void visit_error(struct visit *v, unsigned status)
 		visit_bytes(v, status, "application/json", &out);
 		return;
 	}
-	const enum kiosk_word title = title_of(v, status), hint = hint_of(title);
+	const enum kiosk_word title = title_of(v, status);
+	const enum kiosk_word hint = title == KIOSK_WORD_ERROR_503 && r->shut ? r->shut : hint_of(title);
 	struct page *p = visit_page(v, title);
 	if (hint) {
 		html(p, "<p class=\"note\">");

@@ -58,6 +58,8 @@ struct route {
 	 * handler looks at nothing but the path and the language */
 	bool kept;
 	bool limited; /* 10 a minute and address */
+	bool dear;    /* and four times that of an IPv6 site: passwords, of which few can be checked in a second */
+	bool hourly;  /* as many an hour and address as web_bookings() says */
 	bool large;   /* a body of up to BODY_LARGE; not with ROLE_ANYBODY */
 };
 

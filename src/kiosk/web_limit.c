@@ -1,7 +1,5 @@
 #include "kiosk/web_limit.h"
 
-#include "base/clock.h"
-
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +8,6 @@ enum {
 	SETS = 1024,
 	WAYS = 8,
 };
-#define EACH_US (60 * (int64_t)CLOCK_S / LIMIT_A_MINUTE)
 
 /* A bucket by the time that it is full again: each try moves that on. */
 struct bucket {
@@ -43,8 +40,9 @@ void limit_free(struct limit *l)
 	free(l);
 }
 
-bool limit_take(struct limit *l, const struct in6_addr *who, uint32_t what, int64_t now)
+bool limit_take(struct limit *l, const struct in6_addr *who, uint32_t what, struct limit_rate rate, int64_t now)
 {
+	const int64_t one = rate.each / rate.n;
 	struct bucket fresh = { .key = { *who, what }, .full = now }, *b = NULL;
 	uint64_t hash;
 	crypto_shorthash((unsigned char *)&hash, (const unsigned char *)&fresh.key, sizeof(fresh.key), l->secret);
@@ -61,8 +59,8 @@ bool limit_take(struct limit *l, const struct in6_addr *who, uint32_t what, int6
 	}
 	if (b->full < now)
 		b->full = now;
-	if (b->full + EACH_US > now + LIMIT_A_MINUTE * EACH_US)
+	if (b->full + one > now + rate.n * one)
 		return false;
-	b->full += EACH_US;
+	b->full += one;
 	return true;
 }

@@ -1,5 +1,5 @@
 /*
- * So many tries a minute and address: a token bucket each, in a table of a fixed size. Where there is no place left the one
+ * So many tries a minute, or an hour, and address: a token bucket each, in a table of a fixed size. Where there is no place left the one
  * that would be full again soonest gives way, so who tries often stays known.
  */
 #ifndef KHIEN_KIOSK_WEB_LIMIT_H
@@ -16,7 +16,12 @@ struct limit;
 /* NULL: no memory. */
 struct limit *limit_new(void);
 void limit_free(struct limit *l);
-/* False: none is left now. `what` keeps kinds of tries apart. now: monotonic µs. */
-bool limit_take(struct limit *l, const struct in6_addr *who, uint32_t what, int64_t now);
+struct limit_rate {
+	unsigned n;   /* > 0 */
+	int64_t each; /* in so many µs */
+};
+
+/* False: none is left now. `what` keeps kinds of tries apart: each has one rate. now: monotonic µs. */
+bool limit_take(struct limit *l, const struct in6_addr *who, uint32_t what, struct limit_rate rate, int64_t now);
 
 #endif

@@ -10,6 +10,8 @@
 
 #define MINUTE (60 * (int64_t)CLOCK_S)
 
+static const struct limit_rate rate = { LIMIT_A_MINUTE, MINUTE };
+
 static struct in6_addr who(uint32_t n)
 {
 	struct in6_addr a = { 0 };
@@ -21,7 +23,7 @@ static struct in6_addr who(uint32_t n)
 static unsigned take(struct limit *l, const struct in6_addr *a, uint32_t what, int64_t now)
 {
 	unsigned n = 0;
-	while (n < 1000 && limit_take(l, a, what, now))
+	while (n < 1000 && limit_take(l, a, what, rate, now))
 		n++;
 	return n;
 }
@@ -48,7 +50,7 @@ static void test_long(void **state)
 	const struct in6_addr one = who(1);
 	unsigned n = 0;
 	for (int64_t t = 0; t < 60 * MINUTE; t += CLOCK_S / 4)
-		n += limit_take(l, &one, 0, t);
+		n += limit_take(l, &one, 0, rate, t);
 	assert_in_range(n, 60 * LIMIT_A_MINUTE, 61 * LIMIT_A_MINUTE);
 	limit_free(l);
 }
@@ -61,9 +63,27 @@ static void test_many(void **state)
 	assert_int_equal(take(l, &one, 0, 0), LIMIT_A_MINUTE);
 	for (uint32_t i = 1; i < 200000; i++) {
 		const struct in6_addr other = who(i);
-		assert_true(limit_take(l, &other, 0, 0));
+		assert_true(limit_take(l, &other, 0, rate, 0));
 	}
 	assert_int_equal(take(l, &one, 0, 0), 0);
+	limit_free(l);
+}
+
+/* Kinds of tries have rates of their own, in one table. */
+static void test_hour(void **state)
+{
+	struct limit *l = limit_new();
+	const struct in6_addr one = who(1);
+	const struct limit_rate hour = { 300, 60 * MINUTE };
+	unsigned n = 0;
+	assert_int_equal(take(l, &one, 1, 0), LIMIT_A_MINUTE);
+	while (n < 1000 && limit_take(l, &one, 2, hour, 0))
+		n++;
+	assert_int_equal(n, 300);
+	assert_false(limit_take(l, &one, 2, hour, 12 * (int64_t)CLOCK_S - 1));
+	assert_true(limit_take(l, &one, 2, hour, 12 * (int64_t)CLOCK_S));
+	assert_false(limit_take(l, &one, 2, hour, 13 * (int64_t)CLOCK_S));
+	assert_int_equal(take(l, &one, 1, MINUTE), LIMIT_A_MINUTE);
 	limit_free(l);
 }
 
@@ -73,6 +93,7 @@ int main(void)
 		cmocka_unit_test(test_rate),
 		cmocka_unit_test(test_long),
 		cmocka_unit_test(test_many),
+		cmocka_unit_test(test_hour),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -192,6 +192,8 @@ static struct str setting_label(enum kiosk_language lang, struct str name)
 		{ "open_days", KIOSK_WORD_SETTING_OPEN_DAYS },
 		{ "lead_minutes", KIOSK_WORD_SETTING_LEAD_MINUTES },
 		{ "per_phone", KIOSK_WORD_SETTING_PER_PHONE },
+		{ "per_phone_ahead", KIOSK_WORD_SETTING_PER_PHONE_AHEAD },
+		{ "per_address", KIOSK_WORD_SETTING_PER_ADDRESS },
 		{ "priority_weight", KIOSK_WORD_SETTING_PRIORITY_WEIGHT },
 		{ "wait_cap_minutes", KIOSK_WORD_SETTING_WAIT_CAP_MINUTES },
 		{ "slot_fee_hold_minutes", KIOSK_WORD_SETTING_SLOT_FEE_HOLD_MINUTES },

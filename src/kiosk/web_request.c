@@ -30,14 +30,33 @@ void request_go_on(struct request *r)
 
 struct headers {
 	unsigned length, transfer;
+	bool odd;             /* others might read it otherwise */
 	struct buf forwarded; /* proxies put theirs into a line of its own, or behind the last one's */
 };
+
+/* RFC 9110's token. libmicrohttpd takes blanks too, and puts a folded line behind the name of the one before. */
+static bool is_name(const char *name)
+{
+	static const char may[] = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+	return *name && !name[strspn(name, may)];
+}
+
+/* 1: it is `what`; it begins with that, and goes on: odd. */
+static unsigned is_header(struct headers *h, const char *name, const char *what)
+{
+	const size_t n = strlen(what);
+	if (strncasecmp(name, what, n) != 0)
+		return 0;
+	h->odd |= name[n] != '\0';
+	return 1;
+}
 
 static enum MHD_Result look(void *arg, enum MHD_ValueKind kind, const char *name, const char *value)
 {
 	struct headers *h = arg;
-	h->length += !strcasecmp(name, MHD_HTTP_HEADER_CONTENT_LENGTH);
-	h->transfer += !strcasecmp(name, MHD_HTTP_HEADER_TRANSFER_ENCODING);
+	h->length += is_header(h, name, MHD_HTTP_HEADER_CONTENT_LENGTH);
+	h->transfer += is_header(h, name, MHD_HTTP_HEADER_TRANSFER_ENCODING);
+	h->odd |= !is_name(name) || (value && strchr(value, '\r'));
 	if (!strcasecmp(name, "X-Forwarded-For") && value) {
 		if (h->forwarded.n)
 			buf_putc(&h->forwarded, ',');
@@ -152,13 +171,30 @@ static void authorize(struct request *r, struct str cookies)
 	}
 }
 
+/* Whether the visitor, and an IPv6 site, whose /64 one visitor may change at will, have one left. */
+static bool has_left(const struct request *r, uint32_t what, struct limit_rate rate)
+{
+	enum { SITE = 4 /* times as many */ };
+	struct web *w = r->v.web;
+	const struct in6_addr site = address_site(&r->v.address);
+	const struct limit_rate wide = { SITE * rate.n, rate.each };
+	return limit_take(w->limit, &r->v.address, what, rate, web_now(w)) &&
+	       (!r->v.route->dear || IN6_IS_ADDR_V4MAPPED(&site) ||
+	        limit_take(w->limit, &site, ~what, wide, web_now(w)));
+}
+
 static bool limited(struct request *r)
 {
+	static const int64_t minute = 60 * (int64_t)CLOCK_S;
 	struct web *w = r->v.web;
+	const struct route *route = r->v.route;
+	const bool hourly = route->hourly && w->bookings && !r->unnamed;
+	const struct limit_rate rate = hourly ? (struct limit_rate){ w->bookings, 60 * minute }
+	                                      : (struct limit_rate){ LIMIT_A_MINUTE, minute };
 	uint32_t what = 0; /* a route's own */
-	for (const char *p = r->v.route->path; *p; p++)
+	for (const char *p = route->path; *p; p++)
 		what = what * 31 + (unsigned char)*p;
-	if (!r->v.route->limited || limit_take(w->limit, &r->v.address, what, web_now(w)))
+	if ((!route->limited && !hourly) || has_left(r, what, rate))
 		return false;
 	w->counts.limited++;
 	return true;
@@ -182,6 +218,7 @@ static void begin(struct request *r, const char *url, const char *method)
 	struct headers h = { .forwarded.max = 4096 };
 	MHD_get_connection_values(r->conn->mhd, MHD_HEADER_KIND, look, &h);
 	who_visits(r, h.forwarded.failed ? STR("") : buf_str(&h.forwarded));
+	r->unnamed = r->conn->proxy && !h.forwarded.n && !h.forwarded.failed;
 	buf_free(&h.forwarded);
 	const struct str cookies = visit_header(v, MHD_HTTP_HEADER_COOKIE);
 	const struct str transfer = visit_header(v, MHD_HTTP_HEADER_TRANSFER_ENCODING);
@@ -193,7 +230,7 @@ static void begin(struct request *r, const char *url, const char *method)
 	v->path = str_from(r->path);
 	v->page.path = r->method == METHOD_GET && v->path.n ? r->path : "/";
 	/* Two lengths, or two kinds of them, are how one request is smuggled past a proxy in another. */
-	r->hang_up = h.length + h.transfer > 1 || (transfer.n && strcasecmp(transfer.p, "chunked"));
+	r->hang_up = h.odd || h.length + h.transfer > 1 || (transfer.n && strcasecmp(transfer.p, "chunked"));
 	if (r->hang_up || !utf8_valid(v->path)) {
 		visit_error(v, MHD_HTTP_BAD_REQUEST);
 		return;

@@ -6,7 +6,7 @@ static const struct route routes[] = {
 	STAFF_ROUTES{ "/", METHOD_GET, patient_home, .roles = ROLE_ANYBODY, .kept = true },
 	{ "/s/*", METHOD_GET, patient_days, .roles = ROLE_ANYBODY, .kept = true },
 	{ "/s/*/*", METHOD_GET, patient_slots, .roles = ROLE_ANYBODY, .kept = true },
-	{ "/book", METHOD_POST, patient_book, .roles = ROLE_ANYBODY },
+	{ "/book", METHOD_POST, patient_book, .roles = ROLE_ANYBODY, .hourly = true },
 	{ "/find", METHOD_GET, patient_find, .roles = ROLE_ANYBODY, .kept = true },
 	{ "/find", METHOD_POST, patient_look_up, .roles = ROLE_ANYBODY, .limited = true },
 	{ "/ticket", METHOD_GET, ticket_show, .roles = ROLE_ANYBODY },

@@ -17,7 +17,9 @@
 enum {
 	MAX_CONNECTIONS = 1000,
 	SHARE = 8,               /* of the connections one address has this part */
-	STREAMS_SHARE = 4,       /* and all streams this one */
+	SITE_SHARE = 4,          /* and an IPv6 site */
+	STREAMS_SHARE = 4,       /* all streams this one, */
+	STREAMS_EACH = 4,        /* and one address this of them */
 	OWN_ASKS = 16,           /* web_ask() at a time */
 	IDLE_S = 30,             /* nothing comes */
 	FIRST_S = 20,            /* until a first header is here, the handshake included */
@@ -43,6 +45,7 @@ struct conn {
 	int64_t deadline;  /* monotonic */
 	struct in6_addr peer;
 	bool proxy; /* one that is trusted */
+	bool gone;  /* hung up on, for another one */
 };
 
 /* An event, as it goes to all streams. */
@@ -63,10 +66,12 @@ struct request {
 	bool suspended, handled, streams;
 	bool early;   /* suspended at the headers: its body is still to come */
 	bool hang_up; /* where this request ends is not certain: nothing is read after it */
+	bool unnamed; /* from a proxy that doesn't say for whom */
 	size_t dropped;
 	/* the answer */
 	unsigned status; /* 0: not decided */
 	unsigned retry_after;
+	enum kiosk_word shut; /* what the desk refused with last: a 503 says it */
 	const char *type, *allow;
 	struct buf out;
 	char location[PATH_BYTES];
@@ -109,6 +114,7 @@ struct web {
 	uint64_t asked; /* counts asks */
 	struct kept *kept;
 	struct limit *limit;
+	unsigned bookings; /* an hour and address; 0: no bound */
 	struct event *newest;
 	uint64_t n_events;
 	struct web_counts counts;

@@ -33,8 +33,12 @@ visit_fn hook_notice, fhir_slots, fhir_appointments, fhir_appointment_sent;
 /* { path, method, handler, roles, .kept .limited .large }, each with a comma behind it. */
 #define STAFF_ROUTES                                                                                                   \
 	{ "/staff", METHOD_GET, staff_home, .roles = ROLE_STAFF },                                                     \
-	        { "/staff/sign-in", METHOD_GET, staff_sign_in_show, .roles = ROLE_ANYBODY },                           \
-	        { "/staff/sign-in", METHOD_POST, staff_sign_in, .roles = ROLE_ANYBODY, .limited = true },              \
+	        { "/staff/sign-in", METHOD_GET, staff_sign_in_show, .roles = ROLE_ANYBODY }, { "/staff/sign-in",       \
+		                                                                               METHOD_POST,            \
+		                                                                               staff_sign_in,          \
+		                                                                               .roles = ROLE_ANYBODY,  \
+		                                                                               .limited = true,        \
+		                                                                               .dear = true },         \
 	        { "/staff/sign-out", METHOD_POST, staff_sign_out, .roles = ROLE_STAFF },                               \
 	        { "/staff/password", METHOD_GET, staff_password_show, .roles = ROLE_STAFF },                           \
 	        { "/staff/password", METHOD_POST, staff_password, .roles = ROLE_STAFF, .limited = true },              \

@@ -38,10 +38,20 @@ static struct event *event_new(struct str data)
 	return e;
 }
 
+/* Streams stay: without a bound for each, one visitor would have them all, also through a proxy. */
+static bool may_stream(const struct web *w, const struct request *r)
+{
+	const unsigned all = w->c.max_connections / STREAMS_SHARE;
+	unsigned n = 0;
+	for (const struct conn *c = w->conns; c; c = c->next)
+		n += c->r && c->r->streams && !memcmp(&c->r->v.address, &r->v.address, sizeof(r->v.address));
+	return w->counts.boards < all && (r->unnamed || n < (all + STREAMS_EACH - 1) / STREAMS_EACH);
+}
+
 void visit_stream(struct visit *v, struct str first)
 {
 	struct request *r = request_of(v);
-	if (v->web->counts.boards >= v->web->c.max_connections / STREAMS_SHARE || v->web->draining) {
+	if (!may_stream(v->web, r) || v->web->draining) {
 		v->web->counts.limited++;
 		visit_error(v, MHD_HTTP_SERVICE_UNAVAILABLE);
 		return;

@@ -320,6 +320,8 @@ static void test_shut(void **state)
 		struct reply r = browse(&s, "/");
 		assert_int_equal(r.status, 503);
 		assert_true(has(r.body, "系统繁忙"));
+		assert_int_equal(has(r.body, "备用系统"), s.health);
+		assert_int_equal(has(r.body, "没有任何信息丢失"), !s.health);
 		assert_false(has(r.body, "no disk"));
 		reply_free(&r);
 	}
@@ -439,6 +441,37 @@ static void test_large(void **state)
 	site_stop(&s);
 }
 
+/* Headers that two programs may read in two ways: nothing is read behind them. */
+static void test_odd_headers(void **state)
+{
+	static const char *const odd[] = {
+		"Transfer-Encoding : chunked\r\nContent-Length: 5",
+		"Transfer-Encoding:\r\n chunked\r\nContent-Length: 5",
+		"Content-Length: 5\r\n 5",
+		"X: a\rTransfer-Encoding: chunked\r\nContent-Length: 5",
+	};
+	struct site s = { .desk = desk_for_patients };
+	site_open(&s, plain);
+	for (size_t i = 0; i < ARRAY_LEN(odd); i++) {
+		struct reply r = { 0 };
+		char text[256];
+		const int fd = site_dial(&s, 1);
+		snprintf(text, sizeof(text),
+		         "POST /find HTTP/1.1\r\nHost: x\r\n%s\r\n\r\n0\r\n\r\n"
+		         "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n",
+		         odd[i]);
+		site_send(&s, fd, str_from(text));
+		site_receive(&s, fd, &r, false, 100);
+		assert_int_equal(r.status, 400);
+		site_receive(&s, fd, &r, false, 100);
+		assert_int_equal(count(buf_str(&r.all), "HTTP/1.1 "), 1);
+		assert_true(has(r.head, "Connection: close"));
+		reply_free(&r);
+		close(fd);
+	}
+	site_stop(&s);
+}
+
 /* One address has an eighth of the connections. */
 static void test_share(void **state)
 {
@@ -486,14 +519,14 @@ static void test_config(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_languages), cmocka_unit_test(test_forged),
-		cmocka_unit_test(test_kept),      cmocka_unit_test(test_proxy),
-		cmocka_unit_test(test_methods),   cmocka_unit_test(test_token_of_hospital),
-		cmocka_unit_test(test_sizes),     cmocka_unit_test(test_waits),
-		cmocka_unit_test(test_shut),      cmocka_unit_test(test_drain),
-		cmocka_unit_test(test_who),       cmocka_unit_test(test_who_later),
-		cmocka_unit_test(test_large),     cmocka_unit_test(test_share),
-		cmocka_unit_test(test_config),
+		cmocka_unit_test(test_languages),   cmocka_unit_test(test_forged),
+		cmocka_unit_test(test_kept),        cmocka_unit_test(test_proxy),
+		cmocka_unit_test(test_methods),     cmocka_unit_test(test_token_of_hospital),
+		cmocka_unit_test(test_sizes),       cmocka_unit_test(test_waits),
+		cmocka_unit_test(test_shut),        cmocka_unit_test(test_drain),
+		cmocka_unit_test(test_who),         cmocka_unit_test(test_who_later),
+		cmocka_unit_test(test_large),       cmocka_unit_test(test_share),
+		cmocka_unit_test(test_odd_headers), cmocka_unit_test(test_config),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -134,10 +134,10 @@ void web_ask(struct web *w, json_t *call, uint32_t roles, void (*then)(struct we
 	w->c.ask(w->c.arg, call, roles, a->number);
 }
 
-/* The desk says of itself, not of the call, that it can't now. */
+/* The desk says of itself, not of the call, that it can't now: its own word, or that of follow_closed(). */
 static bool is_shut(const json_t *answer)
 {
-	static const char *const words[] = { "busy", "standby", "no-witness", "stale-epoch", "catches-up", "waiting" };
+	static const char *const words[] = { "busy", "standby", "stale-epoch", "no-standby-word" };
 	const struct str refused = answer_text(answer, "refused");
 	for (size_t i = 0; i < ARRAY_LEN(words); i++)
 		if (str_eq(refused, str_from(words[i])))
@@ -156,6 +156,7 @@ static void answered(struct request *r, const json_t *answer)
 	struct visit *v = &r->v;
 	const struct str refused = answer_text(answer, "refused");
 	r->number = 0;
+	r->shut = answer_refused(answer, NULL);
 	if (is_shut(answer))
 		visit_error(v, MHD_HTTP_SERVICE_UNAVAILABLE);
 	else if (str_eq(refused, STR("session")) && v->session.n)

@@ -30,10 +30,12 @@ static void test_whole(void **state)
 
 static void test_refusals(void **state)
 {
-	static const char *const known[] = { "slot-full", "slot-gone",  "day-closed", "too-soon",  "too-many", "name",
-		                             "phone",     "born",       "card",       "unknown",   "too-late", "state",
-		                             "day",       "paused",     "sign-in",    "wait",      "password", "short",
-		                             "login",     "last-admin", "value",      "signature", "body" };
+	static const char *const known[] = { "slot-full",   "slot-gone",      "day-closed", "too-soon", "too-many",
+		                             "name",        "phone",          "born",       "card",     "unknown",
+		                             "too-late",    "state",          "day",        "paused",   "sign-in",
+		                             "wait",        "password",       "short",      "login",    "last-admin",
+		                             "value",       "signature",      "body",       "busy",     "standby",
+		                             "stale-epoch", "no-standby-word" };
 	for (size_t i = 0; i < ARRAY_LEN(known); i++)
 		if (kiosk_word_of_refusal(str_from(known[i])) == KIOSK_WORD_REFUSED)
 			fail_msg("no word for %s", known[i]);

@@ -85,10 +85,30 @@ def refused(kiosk):
     check(done.status == 1 and "already" in done.err, f"a second first admin: {done}")
 
 
+def flood(kiosk):
+    """One address sends as many bookings in an hour as the admin says; a proxy names whose it is."""
+    kiosk.ask("set", values={"per_address": "1"})
+    status, end = 0, time.monotonic() + 10 * SLOW
+    while status != 429:
+        check(time.monotonic() < end, f"it takes whatever one address sends: {status}")
+        status = posts_from("192.0.2.9", kiosk.port)
+        time.sleep(0.1)
+    check([posts_from(f"192.0.2.{i}", kiosk.port) for i in (10, 10)] == [403, 429], "another address")
+    kiosk.ask("set", values={"per_address": "300"})
+
+
+def posts_from(address, port):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20 * SLOW)
+    connection.request("POST", "/book", "", {"X-Forwarded-For": address})
+    status = connection.getresponse().status
+    connection.close()
+    return status
+
+
 def day(scratch, database):
     with Kiosk(scratch, database=database) as kiosk:
         kiosk.hospital()
-        for act in (patient, counter, refused):
+        for act in (patient, counter, refused, flood):
             act(kiosk)
         done = kiosk.job("status")
         check(done.status == 0 and b"single" in done.out, f"status: {done}")

@@ -54,7 +54,7 @@ bench-hub: build
 	@ninja -C build --quiet bench/store/bench-events
 	@/usr/bin/python3 bench/hub/run.py build/khien build/bench/store/bench-events
 
-# 200 kills under load and 12 power cuts of a guest: some 20 minutes.
+# 200 kills under load, 12 power cuts of a guest, 200 kills of a kiosk and what it rests on: an hour and a half.
 soak: build
 	@tools/deps test
 	@tools/deps soak

@@ -168,7 +168,7 @@ class Kiosk(Program):
 
     def hospital(self, rooms=2, places=5):
         """Specialties, rooms, hours of every day, a clerk. Booked up to the minute."""
-        self.ask("set", values={"clinic": "Phòng khám thử", "lead_minutes": "0", "per_phone": "3", "bank_bin": "999999",
+        self.ask("set", values={"clinic": "Phòng khám thử", "lead_minutes": "0", "per_phone": "3", "per_address": "0", "bank_bin": "999999",
                                 "bank_account": "TEST0000", "bank_name": "PHONG KHAM THU"})
         specialty = self.ask("specialty-put", place=0, name={"vi": "Nhi", "en": "Children", "zh": "儿科"}, fee=150000, active=True)["id"]
         for i in range(rooms):

@@ -10,7 +10,6 @@
  *
  * figure lines: views_per_s, view_p50_ms, view_p99_ms; bookings_per_s, booking_p50_ms, booking_p99_ms (from the POST on); refused.
  */
-#define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
@@ -34,6 +33,7 @@ struct visitor {
 	bool posts; /* the answer to the POST is awaited */
 	char cookie[VALUE];
 	const char *path;
+	uint64_t serial; /* who it is: phone and address are made of it */
 };
 
 struct run {
@@ -102,11 +102,11 @@ static void get(struct run *r, struct visitor *v)
 	v->posts = false;
 	v->path = r->paths[chance(r, (uint64_t)r->n_paths)];
 	if (r->book)
-		r->serial++;
+		v->serial = ++r->serial;
 	v->n_out = (size_t)snprintf(
 	        v->out, sizeof(v->out), "GET %s HTTP/1.1\r\nHost: kiosk\r\nX-Forwarded-For: 10.%u.%u.%u\r\n%s%s%s\r\n",
-	        v->path, (unsigned)(r->serial >> 16 & 255), (unsigned)(r->serial >> 8 & 255),
-	        (unsigned)(r->serial & 255), *v->cookie ? "Cookie: " : "", v->cookie, *v->cookie ? "\r\n" : "");
+	        v->path, (unsigned)(v->serial >> 16 & 255), (unsigned)(v->serial >> 8 & 255),
+	        (unsigned)(v->serial & 255), *v->cookie ? "Cookie: " : "", v->cookie, *v->cookie ? "\r\n" : "");
 	put(r, v);
 }
 
@@ -147,14 +147,14 @@ static void post(struct run *r, struct visitor *v)
 	                 "token=%.100s&specialty=%.20s&day=%.20s&slot=%.40s&name=Nguy%%E1%%BB%%85n+V%%C4%%83n+%llu&"
 	                 "phone=09%08llu"
 	                 "&born=1980",
-	                 token, specialty, day, slot, (unsigned long long)r->serial % 1000,
-	                 (unsigned long long)r->serial % 100000000);
+	                 token, specialty, day, slot, (unsigned long long)v->serial % 1000,
+	                 (unsigned long long)v->serial % 100000000);
 	v->n_out =
 	        (size_t)snprintf(v->out, sizeof(v->out),
 	                         "POST /book HTTP/1.1\r\nHost: kiosk\r\nX-Forwarded-For: 10.%u.%u.%u\r\nCookie: %s\r\n"
 	                         "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: %d\r\n\r\n%s",
-	                         (unsigned)(r->serial >> 16 & 255), (unsigned)(r->serial >> 8 & 255),
-	                         (unsigned)(r->serial & 255), v->cookie, n, body);
+	                         (unsigned)(v->serial >> 16 & 255), (unsigned)(v->serial >> 8 & 255),
+	                         (unsigned)(v->serial & 255), v->cookie, n, body);
 	v->posts = true;
 	put(r, v);
 }

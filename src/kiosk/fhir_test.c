@@ -25,7 +25,7 @@ static void add(struct buf *out, const struct want *w, const char *id)
 static json_t *send(struct ops *o, const struct want *wants, size_t n)
 {
 	struct buf json = { 0 };
-	char id[8];
+	char id[24];
 	buf_add(&json, STR("{\"resourceType\":\"Bundle\",\"type\":\"batch\",\"entry\":["));
 	for (size_t i = 0; i < n; i++) {
 		snprintf(id, sizeof(id), "w%zu", i);

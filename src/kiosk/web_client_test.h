@@ -204,7 +204,9 @@ static inline void site_read(struct site *s, int fd, struct reply *r)
 			quiet = -1;
 		}
 	}
-	const char *end = r->all.n ? memmem(r->all.p, r->all.n, "\r\n\r\n", 4) : NULL;
+	buf_putc(&r->all, '\0');
+	r->all.n--; /* for strtol() */
+	const char *end = memmem(r->all.p, r->all.n, "\r\n\r\n", 4);
 	if (!end)
 		return;
 	r->status = (int)strtol(r->all.p + 9, NULL, 10);

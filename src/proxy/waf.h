@@ -1,0 +1,67 @@
+/*
+ * What libmodsecurity is told: CRS in blocking mode behind our verdict, tuned so that ordinary sites work, without a log of what people
+ * wrote (SecAuditEngine Off); and virtual patches: a known hole closed in front of an application that can't be changed today.
+ *
+ *   id: his-2026-11-upload
+ *   owner: an@benhvien.example
+ *   expires: 2027-01-31
+ *   why: "HIS 4.2 runs what is uploaded as an avatar; the vendor mends it in January"
+ *   when:                       # all have to hold
+ *     path: /profile/avatar     # exact; or path_prefix, path_regex
+ *     method: [POST, PUT]
+ *     argument: { name: file, regex: '\.(php|jsp|aspx)$' }   # or header, cookie: { name, regex }; body_regex
+ *   do: deny                    # or: watch
+ *
+ * An expired patch is left out and said to be: a patch nobody owns any more is how a gate rots.
+ */
+#ifndef KHIEN_PROXY_WAF_H
+#define KHIEN_PROXY_WAF_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/err.h"
+
+struct patch {
+	const char *file, *id, *owner, *why; /* in the arena */
+	int64_t expires_s;                   /* the end of that day, UTC */
+	bool denies, expired;
+	const char *rule; /* SecRule text */
+	uint32_t number;  /* of its rules: 9,100,000 and up, from the id's hash; unique among those read */
+};
+struct patches {
+	struct arena arena;
+	struct patch *at;
+	size_t n;
+};
+
+/*
+ * All *.yaml of a folder (which need not exist), 256 at most, 64 KB each. 0; -EINVAL: problems has "FILE:LINE:COLUMN: what, what to write" for each
+ * thing that is wrong; nothing is to be used then. now_s: what has expired.
+ */
+int patches_read(struct patches *ret, const char *folder, int64_t now_s, struct buf *problems);
+void patches_done(struct patches *p);
+
+struct waf {
+	bool blocks;                   /* else DetectionOnly */
+	unsigned level;                /* 1 to 4 */
+	const char *crs;               /* folder of CRS: /usr/share/modsecurity-crs */
+	const char *const *exclusions; /* whole paths of rule files; ends with NULL */
+	const char *unicode_map;       /* NULL: none */
+	const char *temp;              /* folder for bodies that don't fit into memory */
+	uint64_t body_max;
+};
+/* A configuration for modsecurity_rules_file. */
+void waf_write(const struct waf *w, const struct patches *patches, struct buf *out);
+
+/*
+ * A line of nginx's error log that ModSecurity wrote: which rule, on what address and path; never what was matched, which may
+ * be a patient's. false: it is another line.
+ */
+struct waf_hit {
+	char rule[16], address[48], path[256], id[48], message[128], severity[16];
+	bool denied;
+	unsigned score;
+};
+bool waf_hit_read(struct str line, struct waf_hit *ret);
+
+#endif

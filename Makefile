@@ -1,12 +1,13 @@
 # make run and make test are the two commands to know; the others are for work on khien itself.
 # Each installs what is missing first (tools/deps), so a fresh Debian needs nothing but make.
 .POSIX:
-.PHONY: all run build test check fuzz bench-intel bench-match bench-store bench-hub bench-post bench-kiosk soak deb test-deb clean help
+.PHONY: all run build test check fuzz bench-intel bench-match bench-store bench-hub bench-post bench-kiosk bench-gate soak deb test-deb clean help
 
 all: build
 
 # Plays the recorded attack into a hub, which then takes this machine's logs and whoever sends, until Ctrl-C.
 run: build
+	@tools/deps run
 	@exec tools/story
 
 build:
@@ -50,6 +51,11 @@ bench-kiosk: build
 	@ninja -C build --quiet bench/kiosk/bench-visitors
 	@/usr/bin/python3 bench/kiosk/run.py build/khien build/bench/kiosk/bench-visitors
 
+# khien before the kiosk, and what people put there otherwise, in floods: root for addresses of its own, half an hour.
+bench-gate: build
+	@tools/deps bench
+	@/usr/bin/python3 bench/gate/run.py build/khien
+
 bench-hub: build
 	@ninja -C build --quiet bench/store/bench-events
 	@/usr/bin/python3 bench/hub/run.py build/khien build/bench/store/bench-events
@@ -86,6 +92,7 @@ help:
 	@echo 'make bench-store  how small and fast events are kept, EVENTS of them'
 	@echo 'make bench-post   what a post costs, beside rsyslog'
 	@echo 'make bench-kiosk  bookings and page views, beside nginx'
+	@echo 'make bench-gate   patients through floods, beside nginx, HAProxy, CRS, fail2ban'
 	@echo 'make bench-hub    how many events a second the hub takes'
 	@echo 'make soak         kills and power cuts: is everything acknowledged still there?'
 	@echo 'make deb          build/khien_VERSION_ARCH.deb'

@@ -219,6 +219,7 @@ static int keeper(void *arg, int link, int beat)
 static int front(void *arg, int link, int beat)
 {
 	struct kiosk *k = &((struct run *)arg)->kiosk;
+	kiosk_forget_password();
 	if (k->taken >= 0)
 		close(k->taken);
 	sodium_memzero(k->peer_key, sizeof(k->peer_key));
@@ -235,6 +236,7 @@ static void start_beside(struct run *r, struct beside *b)
 	b->pid = fork();
 	if (b->pid)
 		return;
+	kiosk_forget_password();
 	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);

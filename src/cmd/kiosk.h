@@ -69,6 +69,8 @@ void kiosk_enter(struct sandbox *s, const char *process, const struct log *log);
 /* From the files, or of the hub's CA in hub_data, into k->chain and k->key, which stay as they were on failure. */
 int kiosk_certificate(struct kiosk *k, const char *hub_data, struct err *err);
 void kiosk_wipe(struct buf *secret);
+/* In a process that has no database: PGPASSWORD goes from its environment, and its bytes from where /proc shows them. */
+void kiosk_forget_password(void);
 /* Appends a small file. */
 int kiosk_file(const char *path, struct buf *to, struct err *err);
 

@@ -24,7 +24,8 @@ static const struct job described[] = {
 	{ "backup", BACKUP, "[OPTION]... >FILE",
 	  "Writes all that the database has to standard output, as it is at one moment, while the kiosk runs. Names "
 	  "and\n"
-	  "phone numbers stay sealed: without the key file, which is not in it, they can't be read.",
+	  "phone numbers stay sealed: without the key file, which is not in it, they can't be read. The rest can: use\n"
+	  "(umask 077; khien kiosk backup >FILE).",
 	  "Exit status: 0 written, 2 not." },
 	{ "restore", RESTORE, "[OPTION]... <FILE",
 	  "Reads a backup from standard input; what the database had before is gone. The kiosk must not run, and has "

@@ -1,16 +1,23 @@
 /* The kiosk's certificate: of files that somebody else renews, or of the hub's CA on this machine. */
 #include "cmd/kiosk.h"
-#include "os/atomic.h"
-#include "pki/pki.h"
+#include "cmd/machine_certificate.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <sodium.h>
 #include <stdio.h>
-#include <sys/stat.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 enum { PEM_MAX = 64 << 10 };
+
+void kiosk_forget_password(void)
+{
+	char *password = getenv("PGPASSWORD");
+	if (password)
+		sodium_memzero(password, strlen(password));
+	unsetenv("PGPASSWORD");
+}
 
 void kiosk_wipe(struct buf *secret)
 {
@@ -34,34 +41,16 @@ int kiosk_file(const char *path, struct buf *to, struct err *err)
 	return code;
 }
 
-/* The CA's key stays in the signer, which is gone when this returns. */
 static int from_hub(struct kiosk *k, const char *hub_data, struct buf *chain, struct buf *key, struct err *err)
 {
 	char of_hub[4200], own[4200];
-	CLEANUP(buf_free) struct buf ca = { 0 };
-	struct str names[PKI_NAMES_MAX];
-	struct signer *signer;
-	bool renewed = false;
-	const size_t n = k->c->names.n < PKI_NAMES_MAX ? k->c->names.n : PKI_NAMES_MAX;
 	snprintf(of_hub, sizeof(of_hub), "%s/pki", hub_data);
 	snprintf(own, sizeof(own), "%s/pki", k->c->data);
-	for (size_t i = 0; i < n; i++)
-		names[i] = str_from(k->c->names.at[i]);
-	int code = pki_load(of_hub, "ca.crt", &ca, err);
-	if (code)
-		return err_set(err, code, "there is no hub's CA in '%s': write kiosk.tls.certificate and kiosk.tls.key",
-		               of_hub);
-	if (mkdir(own, 0700) && errno != EEXIST)
-		return err_set(err, -errno, "make the folder '%s': %m", own);
-	code = atomic_write(own, "ca.crt", buf_str(&ca), 0644, err);
-	if (!code)
-		code = signer_start(&signer, of_hub, k->clock, err);
-	if (code)
-		return code;
-	code = pki_hub(own, signer, names, n, k->clock, key, chain, &renewed, err);
-	signer_free(signer);
-	buf_add(chain, buf_str(&ca));
-	return code;
+	int code = machine_certificate(of_hub, own, &k->c->names, k->clock, chain, key, err);
+	return code == -ENOENT
+	               ? err_set(err, code,
+	                         "there is no hub's CA in '%s': write kiosk.tls.certificate and kiosk.tls.key", of_hub)
+	               : code;
 }
 
 int kiosk_certificate(struct kiosk *k, const char *hub_data, struct err *err)

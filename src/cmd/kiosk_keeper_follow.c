@@ -85,6 +85,7 @@ int keeper_start_link(struct keeper *k, struct err *err)
 		return err_set(err, -errno, "make a socket pair: %m");
 	k->link_pid = fork();
 	if (!k->link_pid) {
+		kiosk_forget_password();
 		close(ends[0]);
 		close(k->askers[FRONT].link.fd);
 		close(k->beat_pipe);

@@ -231,13 +231,13 @@ int db_script(struct db *db, const char *sql, struct err *err)
 	return code;
 }
 
-int db_begin(struct db *db, struct err *err)
+static int begin(struct db *db, const char *sql, struct err *err)
 {
 	if (lost(db))
 		db_rollback(db);
 	if (db->in || db->reading)
 		return err_set(err, -EINVAL, "a transaction within another");
-	int code = db->engine->script(db, db->engine->begin, err);
+	int code = db->engine->script(db, sql, err);
 	if (code) {
 		db->in = true; /* it may have begun */
 		db_rollback(db);
@@ -246,6 +246,16 @@ int db_begin(struct db *db, struct err *err)
 	db->in = true;
 	db_forget(db);
 	return 0;
+}
+
+int db_begin(struct db *db, struct err *err)
+{
+	return begin(db, db->engine->begin, err);
+}
+
+int db_begin_read(struct db *db, struct err *err)
+{
+	return begin(db, db->engine->begin_read, err);
 }
 
 int db_commit(struct db *db, struct err *err)

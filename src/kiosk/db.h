@@ -75,6 +75,8 @@ struct buf;
 int db_memo(struct db *db, struct buf **ret, struct err *err);
 
 int db_begin(struct db *db, struct err *err);
+/* For reading alone: everything is as it was at this moment, whatever others write until its end, and they aren't held up. */
+int db_begin_read(struct db *db, struct err *err);
 /* -ENOTCONN: whether it was committed isn't known. */
 int db_commit(struct db *db, struct err *err);
 void db_rollback(struct db *db);

@@ -27,7 +27,8 @@ struct db_sink {
 struct db_engine {
 	enum db_kind kind;
 	struct str scheme;
-	const char *begin; /* one who writes at a time, and -EAGAIN when that takes too long */
+	const char *begin;      /* one who writes at a time, and -EAGAIN when that takes too long */
+	const char *begin_read; /* see db_begin_read(); it reads something, for that is the moment */
 	int (*open)(struct db *db, const char *uri, struct err *err);
 	void (*close)(struct db *db); /* after every statement was forgotten; whatever open() had made */
 	/* Statements without an answer, ";" between. */

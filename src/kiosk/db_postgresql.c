@@ -174,7 +174,8 @@ static void translate(struct str sql, struct buf *out)
 static int script(struct db *db, const char *sql, struct err *err)
 {
 	struct buf out = { 0 };
-	int code = sql == db_postgresql.begin ? connected(db, err) : 0;
+	const bool begins = sql == db_postgresql.begin || sql == db_postgresql.begin_read;
+	int code = begins ? connected(db, err) : 0;
 	if (code)
 		return code;
 	translate(str_from(sql), &out);
@@ -323,6 +324,7 @@ static bool is_null(const struct db_row *row, int column)
 const struct db_engine db_postgresql = {
 	.kind = DB_POSTGRESQL,
 	.scheme = { "postgresql:", 11 },
+	.begin_read = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SELECT 1",
 	.begin = "BEGIN; SELECT pg_advisory_xact_lock(hashtext('khien kiosk'))",
 	.open = open_it,
 	.close = close_it,

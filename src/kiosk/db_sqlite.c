@@ -126,6 +126,7 @@ const struct db_engine db_sqlite = {
 	.kind = DB_SQLITE,
 	.scheme = { "sqlite:", 7 },
 	.begin = "BEGIN IMMEDIATE",
+	.begin_read = "BEGIN DEFERRED; SELECT 1 FROM sqlite_master LIMIT 1",
 	.open = open_it,
 	.close = close_it,
 	.script = script,

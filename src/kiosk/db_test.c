@@ -280,6 +280,30 @@ static int memo_within(void *arg, const struct db_row *row)
 	return db_memo(arg, &kept, NULL);
 }
 
+/* Who reads sees one moment, from the beginning on and not from the first question, and keeps no writer waiting. */
+static void test_begin_read(void **state)
+{
+	struct fixture *f = fixture_of(state);
+	struct db *reader;
+	struct err err;
+	assert_int_equal(db_open(&reader, f->uri, &err), 0);
+	assert_int_equal(put(f->db, "a", ""), 1);
+	assert_int_equal(db_begin_read(reader, &err), 0);
+	assert_int_equal(db_begin_read(reader, &err), -EINVAL);
+	assert_int_equal(db_begin(reader, &err), -EINVAL);
+	assert_int_equal(db_begin(f->db, &err), 0);
+	assert_int_equal(put(f->db, "b", ""), 1);
+	assert_int_equal(db_commit(f->db, &err), 0);
+	assert_int_equal(rows(f->db), 2);
+	assert_int_equal(rows(reader), 1);
+	db_rollback(reader);
+	assert_int_equal(rows(reader), 2);
+	assert_int_equal(db_begin_read(reader, &err), 0);
+	assert_int_equal(rows(reader), 2);
+	assert_int_equal(db_commit(reader, &err), 0);
+	db_close(reader);
+}
+
 /* What is kept lasts until rows may be others. */
 static void test_memo(void **state)
 {
@@ -453,13 +477,21 @@ static void test_damaged(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		BOTH(test_rows),          BOTH(test_values),
-		BOTH(test_refused),       cmocka_unit_test(test_uri),
-		BOTH(test_transactions),  BOTH(test_spoiled),
-		BOTH(test_one_at_a_time), BOTH(test_scripts),
-		BOTH(test_two),           BOTH(test_many),
-		BOTH(test_lost),          cmocka_unit_test(test_damaged),
-		BOTH(test_memo),          cmocka_unit_test(test_order),
+		BOTH(test_rows),
+		BOTH(test_values),
+		BOTH(test_refused),
+		cmocka_unit_test(test_uri),
+		BOTH(test_transactions),
+		BOTH(test_spoiled),
+		BOTH(test_one_at_a_time),
+		BOTH(test_scripts),
+		BOTH(test_two),
+		BOTH(test_many),
+		BOTH(test_lost),
+		cmocka_unit_test(test_damaged),
+		BOTH(test_begin_read),
+		BOTH(test_memo),
+		cmocka_unit_test(test_order),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -186,6 +186,7 @@ static int sepay_read(const json_t *in, struct notice *n, struct err *err)
 		n->amount = -n->amount;
 	keep(n->code, sizeof(n->code), text_of(in, "referenceCode"));
 	keep(n->account, sizeof(n->account), text_of(in, "accountNumber"));
+	keep(n->sub_account, sizeof(n->sub_account), text_of(in, "subAccount"));
 	keep(n->content, sizeof(n->content), text_of(in, "content"));
 	find_reference(n, in, (const char *const[]){ "content", "code", "description", NULL });
 	bank_time(text_of(in, "transactionDate"), &n->at);
@@ -205,6 +206,7 @@ static int payos_read(const json_t *in, const json_t *data, struct notice *n, st
 		n->amount = 0; /* it failed */
 	keep(n->code, sizeof(n->code), text_of(data, "reference"));
 	keep(n->account, sizeof(n->account), text_of(data, "accountNumber"));
+	keep(n->sub_account, sizeof(n->sub_account), text_of(data, "virtualAccountNumber"));
 	keep(n->content, sizeof(n->content), text_of(data, "description"));
 	find_reference(n, data, (const char *const[]){ "description", NULL });
 	bank_time(text_of(data, "transactionDateTime"), &n->at);

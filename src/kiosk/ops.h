@@ -56,15 +56,17 @@
  *   paid         { ref t } -> { payment }                                                                            (anybody)
  *   tray         { } -> { receipts [{ id n, bank t, bank_id t, at TIME, amount n, content t, reference t, state t, note t, booking BOOKED? }],
  *                waiting n (receipts has the first 200), zone n }                                                     (clerk)
- *                states in it: unmatched late (not counted), over cancelled (counted, to be paid back)
+ *                states in it: unmatched account late (not counted), over cancelled (counted, to be paid back)
  *   settle     C { id n, code t? ref t?, note t } -> {}      a receipt put to a booking by hand         refused: unknown state value
  *   refund     C { id n, note t } -> { amount n }             noted as paid back: of "over" what is too much   refused: unknown state value
  *   cash       C { ref t, amount n, note t } -> { payment }   at most what is still to be paid           refused: unknown state value
  *   reconcile  C { day DAY, csv t } -> { matched n, lines n (that came in), bad [{ line n, why t }],     refused: body value
  *                missing [{ line n, bank_id t, amount n, at TIME, reference t }] (there, not here), differ [as missing + { id n, ours n }],
- *                unknown [{ id n, bank t, bank_id t, amount n, at TIME, reference t }] (here, not there), missing_n n, differ_n n, unknown_n n:
- *                the lists have the first 1,000 }
- *   takings      { day DAY } -> { by_state { t: { count n, amount n } }, total n (less what was paid back) }           refused: value
+ *                unknown [{ id n, bank t, bank_id t, amount n, at TIME, reference t }] (here, not there), missing_n n, differ_n n,
+ *                unknown_n n, bad_n n: the lists have the first 1,000; why: amount time number twice }
+ *   takings      { day DAY } -> { day DAY, total n (less what was paid back), by_state { t: { count n, amount n } },       refused: value
+ *                banks [{ bank t ("back": what was paid back), count n, amount n }], rooms [{ room n, name t, count n, amount n }]:
+ *                either adds up to total; room 0: no booking has it, or none yet }
  * --- fhir.c: ROLE_HOSPITAL or ROLE_KIOSK ---
  *   fhir-slots C { bundle t } -> { taken n, refused [{ id t, why t }] }     Slot: room by schedule reference "Schedule/room-3"
  *   outbox       { n n } -> { items [{ id n, what t, appointment t (JSON), tries n }], waiting n }

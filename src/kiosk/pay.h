@@ -50,9 +50,10 @@ struct notice {
 	char code[64];    /* the bank's own number of the transfer, as its statement has it; may be empty */
 	int64_t at;       /* µs; 0: it doesn't say */
 	int64_t amount;   /* đồng that came in; negative: went out; 0: no money moved */
-	char account[32];
-	char content[512];  /* what the payer wrote */
-	char reference[32]; /* of ours, found in content (REFERENCE_*); empty: none */
+	char account[32],
+	        sub_account[32]; /* where it came in, and the virtual account before that one; either may be empty */
+	char content[512];       /* what the payer wrote */
+	char reference[32];      /* of ours, found in content (REFERENCE_*); empty: none */
 };
 
 /* Ours: "KH" and eight of 23456789ABCDEFGHJKMNPQRSTUVWXYZ, the last a check letter: found in any text, whatever stands around it. */
@@ -91,11 +92,16 @@ struct statement_line {
 enum { STATEMENT_LINES = 20000, STATEMENT_COLUMNS = 64 };
 /*
  * RFC 4180 with "," ";" or a tab between, UTF-8. Finds the columns by their headings (Vietnamese and English), which stand in one
- * of the first 40 lines; what is before them is the bank's letterhead. Lines that can't be read go to `bad` (at most
+ * of the first 40 lines and 64 KB; what is before them is the bank's letterhead. Lines that can't be read go to `bad` (at most
  * STATEMENT_LINES of either); sums at the end of the table, which have neither a time nor a number, are left out. amount is
  * negative for what went out; at is 0 where there is no such column. -EBADMSG: no heading is known; -E2BIG: more lines.
  */
 int statement_read(struct str csv, void (*take)(void *arg, const struct statement_line *l),
                    void (*bad)(void *arg, unsigned line, const char *why), void *arg, struct err *err);
+/*
+ * A short look at its beginning, and how many lines have something in them. False: statement_read() would refuse it, or has four times
+ * the lines to look at that it takes; but true is no promise.
+ */
+bool statement_looks_right(struct str csv);
 
 #endif

@@ -3,6 +3,7 @@
 #include "kiosk/put.h"
 #include "kiosk/seal_hook.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <sodium.h>
@@ -107,7 +108,8 @@ static int tally(void *arg, const struct db_row *row)
 		t->late += n;
 	} else if (str_eq(state, STR("returned"))) {
 		t->returned += n;
-	} else if (!str_eq(state, STR("unmatched")) && !str_eq(state, STR("ignored"))) {
+	} else if (!str_eq(state, STR("unmatched")) && !str_eq(state, STR("account")) &&
+	           !str_eq(state, STR("ignored"))) {
 		t->counted += n;
 		t->overflow |= __builtin_add_overflow(t->paid, db_number(row, 2), &t->paid);
 	}
@@ -291,6 +293,8 @@ static int ready_notice(struct call *c, struct err *err)
 		return err_set(err, -ENOMEM, "a bank's notice: %m");
 	put_text(c->in, "bank_id", str_from(n.bank_id));
 	put_text(c->in, "bank_code", str_from(n.code));
+	put_text(c->in, "account", str_from(n.account));
+	put_text(c->in, "sub_account", str_from(n.sub_account));
 	put_text(c->in, "reference", str_from(n.reference));
 	put_number(c->in, "amount", n.amount);
 	put_number(c->in, "at", n.at);
@@ -307,15 +311,48 @@ static bool in_time(const struct call *c, const struct payment *p, int64_t at)
 	return when <= p->ends && !payment_is(p, "refunded") && strcmp(p->booking, "cancelled") != 0;
 }
 
+/* By letters and digits alone: some write blanks or dots between. */
+static bool same_account(struct str a, struct str b)
+{
+	size_t i = 0, k = 0;
+	for (;; i++, k++) {
+		while (i < a.n && !isalnum((unsigned char)a.p[i]))
+			i++;
+		while (k < b.n && !isalnum((unsigned char)b.p[k]))
+			k++;
+		if (i == a.n || k == b.n)
+			return i == a.n && k == b.n;
+		if (toupper((unsigned char)a.p[i]) != toupper((unsigned char)b.p[k]))
+			return false;
+	}
+}
+
+/* A gateway may watch other accounts too. One that doesn't say which is taken at its word; a virtual one stands beside the real one. */
+static int is_elsewhere(struct call *c, bool *elsewhere, struct err *err)
+{
+	CLEANUP(buf_free) struct buf ours = { 0 };
+	const struct str said = call_text(c, "account"), sub = call_text(c, "sub_account");
+	int rc = setting_get(c->db, STR("bank_account"), &ours, err);
+	*elsewhere =
+	        !rc && ours.n && said.n && !same_account(said, buf_str(&ours)) && !same_account(sub, buf_str(&ours));
+	return rc == -ENOENT ? 0 : rc;
+}
+
 static int take_receipt(struct call *c, struct receipt *r, struct err *err)
 {
 	struct payment p;
-	int rc = r->reference.n ? payment_of_reference(c, r->reference, &p, err) : -ENOENT;
+	bool elsewhere;
+	int rc = is_elsewhere(c, &elsewhere, err);
+	if (rc)
+		return rc;
+	rc = r->reference.n ? payment_of_reference(c, r->reference, &p, err) : -ENOENT;
 	if (rc && rc != -ENOENT)
 		return rc;
-	bool matched = !rc && r->amount > 0;
+	bool matched = !rc && r->amount > 0 && !elsewhere;
 	if (r->amount <= 0)
 		r->state = STR("ignored");
+	else if (elsewhere)
+		r->state = STR("account");
 	else if (!matched)
 		r->state = STR("unmatched");
 	else

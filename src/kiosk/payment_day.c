@@ -16,11 +16,15 @@ static const int64_t DAY_US = (int64_t)24 * 3600 * 1000000;
 
 struct sheet {
 	json_t *lines, *bad; /* by the bank's number: [line, amount, at, reference] */
+	int64_t bad_n;       /* bad has the first of them */
 };
 
 static void add_bad(void *arg, unsigned line, const char *why)
 {
-	json_t *item = put_item(((struct sheet *)arg)->bad);
+	struct sheet *s = arg;
+	if (s->bad_n++ >= LISTED)
+		return;
+	json_t *item = put_item(s->bad);
 	put_number(item, "line", line);
 	put_text(item, "why", str_from(why));
 }
@@ -52,6 +56,7 @@ int payment_reconcile_ready(struct call *c, struct err *err)
 	json_object_del(c->in, "csv");
 	json_object_set_new(c->in, "lines", s.lines);
 	json_object_set_new(c->in, "bad", s.bad);
+	put_number(c->in, "bad_n", s.bad_n);
 	return rc == -EBADMSG || rc == -E2BIG ? call_refuse(c, "body", "csv") : rc;
 }
 
@@ -144,7 +149,7 @@ static int load_ours(struct call *c, struct match *m, int64_t from, struct err *
 	int64_t n =
 	        db_query(c->db,
 	                 "SELECT id, bank, bank_id, code, reference, amount, at FROM receipt WHERE at >= $1 AND at < $2"
-	                 " AND amount > 0 AND bank <> 'cash' ORDER BY id LIMIT $3",
+	                 " AND amount > 0 AND bank <> 'cash' AND state <> 'account' ORDER BY id LIMIT $3",
 	                 DB_ARGS(DB_N(from - DAY_US), DB_N(from + 2 * DAY_US), DB_N(RECEIPTS_MAX)), take_ours, m, err);
 	return n == -ENOMEM ? err_set(err, -ENOMEM, "a day's receipts: %m") : n < 0 ? (int)n : 0;
 }
@@ -292,16 +297,27 @@ int payment_reconcile(struct call *c, struct err *err)
 		return rc;
 	call_say_number(c, "lines", (int64_t)m.n_theirs);
 	json_object_set(c->out, "bad", json_object_get(c->in, "bad"));
+	call_say_number(c, "bad_n", call_number(c, "bad_n"));
 	return 0;
 }
 
 /* --- a day's sums --- */
 
+/* What counts as taken: not what was returned, failed, went out, or lies elsewhere. */
+#define TAKEN     " r.at >= $1 AND r.at < $2 AND r.state NOT IN ('ignored', 'returned', 'account')"
+#define COUNT_SUM " COUNT(*), CAST(SUM(r.amount) AS BIGINT)"
+
 struct takings {
-	json_t *by_state;
+	json_t *to;
 	int64_t total;
 	bool overflow;
 };
+
+static void put_sums(json_t *to, const struct db_row *row, int column)
+{
+	put_number(to, "count", db_number(row, column));
+	put_number(to, "amount", db_number(row, column + 1));
+}
 
 static int take_state(void *arg, const struct db_row *row)
 {
@@ -309,32 +325,63 @@ static int take_state(void *arg, const struct db_row *row)
 	char name[16];
 	struct str state = db_text(row, 0);
 	json_t *sums = json_object();
-	put_number(sums, "count", db_number(row, 1));
-	put_number(sums, "amount", db_number(row, 2));
+	put_sums(sums, row, 1);
 	snprintf(name, sizeof(name), STR_FMT, STR_ARG(state));
-	json_object_set_new(t->by_state, name, sums);
-	if (!str_eq(state, STR("ignored")) && !str_eq(state, STR("returned")))
+	json_object_set_new(t->to, name, sums);
+	if (!str_eq(state, STR("ignored")) && !str_eq(state, STR("returned")) && !str_eq(state, STR("account")))
 		t->overflow |= __builtin_add_overflow(t->total, db_number(row, 2), &t->total);
 	return 0;
 }
 
-/* total: what is in the clinic's hands of that day's money: what came, less what went back. */
+static int take_bank(void *arg, const struct db_row *row)
+{
+	json_t *item = put_item(((struct takings *)arg)->to);
+	put_text(item, "bank", db_text(row, 0));
+	put_sums(item, row, 1);
+	return 0;
+}
+
+static int take_room(void *arg, const struct db_row *row)
+{
+	json_t *item = put_item(((struct takings *)arg)->to);
+	put_number(item, "room", db_number(row, 0));
+	put_text(item, "name", db_text(row, 1));
+	put_sums(item, row, 2);
+	return 0;
+}
+
+/* total: what is in the clinic's hands of that day's money: what came, less what went back. By bank and by room it is the same. */
 int payment_takings(struct call *c, struct err *err)
 {
-	int64_t from = clinic_at(c->db, call_text(c, "day"), 0);
+	const struct str day = call_text(c, "day");
+	int64_t from = clinic_at(c->db, day, 0);
 	if (from < 0)
 		return call_refuse(c, "value", "day");
-	struct takings t = { .by_state = json_object() };
-	json_object_set_new(c->out, "by_state", t.by_state);
-	int64_t n =
-	        db_query(c->db,
-	                 "SELECT state, COUNT(*), CAST(SUM(amount) AS BIGINT) FROM receipt WHERE at >= $1 AND at < $2"
-	                 " GROUP BY state ORDER BY state",
-	                 DB_ARGS(DB_N(from), DB_N(from + DAY_US)), take_state, &t, err);
+	struct takings t = { .to = json_object() }, banks = { .to = put_list(c->out, "banks") },
+	               rooms = { .to = put_list(c->out, "rooms") };
+	const struct db_value args[] = { DB_N(from), DB_N(from + DAY_US) };
+	json_object_set_new(c->out, "by_state", t.to);
+	int64_t n = db_query(c->db,
+	                     "SELECT r.state," COUNT_SUM " FROM receipt r WHERE r.at >= $1 AND r.at < $2"
+	                     " GROUP BY r.state ORDER BY r.state",
+	                     args, ARRAY_LEN(args), take_state, &t, err);
+	if (n >= 0)
+		n = db_query(c->db,
+		             "SELECT r.bank," COUNT_SUM " FROM receipt r WHERE" TAKEN
+		             " GROUP BY r.bank ORDER BY r.bank = 'back', r.bank",
+		             args, ARRAY_LEN(args), take_bank, &banks, err);
+	if (n >= 0) /* in no room is what no booking has, or none yet */
+		n = db_query(c->db,
+		             "SELECT COALESCE(o.id, 0), COALESCE(o.name, '')," COUNT_SUM " FROM receipt r"
+		             " LEFT JOIN payment p ON p.reference = r.reference AND r.state NOT IN " PAYMENT_UNCOUNTED
+		             " LEFT JOIN booking b ON b.ref = p.ref LEFT JOIN room o ON o.id = b.room WHERE" TAKEN
+		             " GROUP BY o.id, o.name, o.place ORDER BY o.id IS NULL, o.place, o.id",
+		             args, ARRAY_LEN(args), take_room, &rooms, err);
 	if (n < 0)
 		return (int)n;
 	if (t.overflow)
 		return err_set(err, -EOVERFLOW, "takings: more money than there is");
+	put_text(c->out, "day", day);
 	call_say_number(c, "total", t.total);
 	return 0;
 }

@@ -116,6 +116,31 @@ static void test_not_the_bank(void **state)
 	                         "count", 1, "amount", -30000));
 }
 
+/* Of a day: by state, by the way it came, by room; each adds up to the total. What came into another account is no part of it. */
+static void test_takings(void **state)
+{
+	struct fixture *f = prepare(state);
+	json_decref(payment_ask(f, "cash", json_pack("{s:s, s:i}", "ref", "b1", "amount", 40000)));
+	payment_comes(f, 1, 80000, payment_reference(f, "b2"), "2026-11-23 08:00:00"); /* 30,000 too much */
+	json_decref(payment_ask(f, "refund", json_pack("{s:i, s:s}", "id", 2, "note", "x")));
+	payment_comes(f, 2, 7000, "x", "2026-11-23 08:00:00");
+	payment_comes(f, 3, 5000, "y", "2026-11-23 08:00:00");
+	json_decref(payment_ask(f, "refund", json_pack("{s:i, s:s}", "id", 5, "note", "x"))); /* returned */
+	payment_comes(f, 4, -900, "z", "2026-11-23 08:00:00");
+	payment_expect(f, "notice",
+	               payment_notice_to("123", 5, 60000, payment_reference(f, "b1"), "2026-11-23 08:00:00"),
+	               json_pack("{s:b}", "taken", 1));
+	payment_expect(f, "takings", json_pack("{s:s}", "day", "2026-11-23"),
+	               json_pack("{s:i, s:s, s:[{s:s,s:i,s:i}, {s:s,s:i,s:i}, {s:s,s:i,s:i}], s:[{s:i,s:s,s:i,s:i}, "
+	                         "{s:i,s:s,s:i,s:i}]}",
+	                         "total", 97000, "day", "2026-11-23", "banks", "bank", "cash", "count", 1, "amount",
+	                         40000, "bank", "sepay", "count", 2, "amount", 87000, "bank", "back", "count", 1,
+	                         "amount", -30000, "rooms", "room", 1, "name", "101", "count", 3, "amount", 90000,
+	                         "room", 0, "name", "", "count", 1, "amount", 7000));
+	payment_expect(f, "takings", json_pack("{s:s}", "day", "2026-11-20"),
+	               json_pack("{s:i, s:[], s:[], s:{}}", "total", 0, "banks", "rooms", "by_state"));
+}
+
 static void test_what_is_refused(void **state)
 {
 	struct fixture *f = prepare(state);
@@ -147,6 +172,18 @@ static void test_many(void **state)
 	json_array_foreach(json_object_get(out, "missing"), i, item) /* in the file's order */
 	        assert_int_equal(json_integer_value(json_object_get(item, "line")), i + 2);
 	json_decref(out);
+	csv.n = 0;
+	buf_add(&csv, STR(HEAD));
+	for (i = 0; i < 1500; i++)
+		buf_printf(&csv, "FT%zu;23/11/2026;x;;x\n", i);
+	buf_putc(&csv, 0);
+	char *said;
+	out = payment_ask_said(f, "reconcile", compare(csv.p), &said);
+	assert_int_equal(json_integer_value(json_object_get(out, "bad_n")), 1500);
+	assert_int_equal(json_array_size(json_object_get(out, "bad")), 1000);
+	assert_true(strlen(said) < 60000); /* what goes to the standby, and is kept */
+	free(said);
+	json_decref(out);
 	buf_free(&csv);
 }
 
@@ -155,6 +192,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		BOTH(test_day),          BOTH(test_same_reference),  BOTH(test_midnight),
 		BOTH(test_not_the_bank), BOTH(test_what_is_refused), BOTH(test_many),
+		BOTH(test_takings),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

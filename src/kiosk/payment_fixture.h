@@ -164,13 +164,14 @@ static inline void payment_secrets(struct fixture *f)
 	close(fd);
 }
 
-/* A call of SePay's notice: `at` as in "2026-11-23 08:01:00"; negative amounts went out. */
-static inline json_t *payment_notice(int64_t id, int64_t amount, const char *content, const char *at)
+/* A call of SePay's notice: `at` as in "2026-11-23 08:01:00"; negative amounts went out. account NULL: it doesn't say. */
+static inline json_t *payment_notice_to(const char *account, int64_t id, int64_t amount, const char *content,
+                                        const char *at)
 {
-	json_t *notice = json_pack("{s:I, s:s, s:s, s:s, s:I, s:s, s:s}", "id", (json_int_t)id, "transactionDate", at,
-	                           "content", content, "transferType", amount < 0 ? "out" : "in", "transferAmount",
-	                           (json_int_t)(amount < 0 ? -amount : amount), "accountNumber", "257678859",
-	                           "referenceCode", "");
+	json_t *notice =
+	        json_pack("{s:I, s:s, s:s, s:s, s:I, s:s*, s:s}", "id", (json_int_t)id, "transactionDate", at,
+	                  "content", content, "transferType", amount < 0 ? "out" : "in", "transferAmount",
+	                  (json_int_t)(amount < 0 ? -amount : amount), "accountNumber", account, "referenceCode", "");
 	char code[32];
 	snprintf(code, sizeof(code), "FT%lld", (long long)id);
 	json_object_set_new(notice, "referenceCode", json_string(code));
@@ -180,6 +181,11 @@ static inline json_t *payment_notice(int64_t id, int64_t amount, const char *con
 	free(body);
 	json_decref(notice);
 	return in;
+}
+
+static inline json_t *payment_notice(int64_t id, int64_t amount, const char *content, const char *at)
+{
+	return payment_notice_to("257678859", id, amount, content, at);
 }
 
 /* It is new, and taken. */

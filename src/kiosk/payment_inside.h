@@ -8,9 +8,10 @@
  *               over       as taken, and the payment has more than it needs       refunded  paid back whole: a `back` stands against it
  *               cancelled  as taken, and then the booking was cancelled           back      what was paid back, negative
  *   not         unmatched  no such reference      late      the time to pay was over, or the booking was
- *   counted     returned   one of these two, paid back      ignored   no money came in
+ *   counted     account    into another account than the clinic's, the notice says
+ *               returned   one of these three, paid back    ignored   no money came in
  *
- * unmatched, late, over and cancelled lie in the tray. What a payment has (`paid`) is the sum of what is counted with its
+ * unmatched, account, late, over and cancelled lie in the tray. What a payment has (`paid`) is the sum of what is counted with its
  * reference; its state follows from that, and is never set by hand.
  */
 #ifndef KHIEN_KIOSK_PAYMENT_INSIDE_H
@@ -19,7 +20,8 @@
 #include "kiosk/ops.h"
 #include "kiosk/pay.h"
 
-#define PAYMENT_IN_TRAY "('unmatched', 'late', 'over', 'cancelled')"
+#define PAYMENT_IN_TRAY   "('unmatched', 'account', 'late', 'over', 'cancelled')"
+#define PAYMENT_UNCOUNTED "('unmatched', 'account', 'late')" /* of these: what no booking has */
 
 enum { PAYMENT_NOTE = 200 };
 

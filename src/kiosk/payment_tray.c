@@ -101,6 +101,12 @@ static bool held_is(const struct held *h, const char *state)
 	return !strcmp(h->state, state);
 }
 
+/* PAYMENT_UNCOUNTED */
+static bool is_uncounted(const struct held *h)
+{
+	return held_is(h, "unmatched") || held_is(h, "account") || held_is(h, "late");
+}
+
 /* The receipt `id` of the call: 0, CALL_REFUSED or -errno. */
 static int find_receipt(struct call *c, struct held *h, struct err *err)
 {
@@ -160,7 +166,7 @@ int payment_settle(struct call *c, struct err *err)
 	rc = rc ? rc : find_payment(c, &p, err);
 	if (rc)
 		return rc;
-	if ((!held_is(&h, "unmatched") && !held_is(&h, "late")) || !p.booking[0] || !strcmp(p.booking, "cancelled"))
+	if (!is_uncounted(&h) || !p.booking[0] || !strcmp(p.booking, "cancelled"))
 		return call_refuse(c, "state", NULL);
 	int64_t id = call_number(c, "id");
 	rc = receipt_set(c, id, "settled", str_from(p.reference), note_for(c, &h), err);
@@ -176,7 +182,7 @@ int payment_settle(struct call *c, struct err *err)
 /* What of a receipt can be paid back; 0: nothing. *after: what it is then. */
 static int64_t to_pay_back(const struct held *h, const struct payment *p, const char **after)
 {
-	if (held_is(h, "unmatched") || held_is(h, "late")) {
+	if (is_uncounted(h)) {
 		*after = "returned";
 		return h->amount;
 	}

@@ -1,6 +1,6 @@
 #include "kiosk/snapshot.h"
 
-#include "kiosk/db_inside.h"
+#include "kiosk/db.h"
 #include "kiosk/schema.h"
 #include "kiosk/snapshot_table.h"
 
@@ -30,19 +30,6 @@ struct snapshot {
 	bool full;
 };
 
-/* db_begin() would keep writers out. */
-static int begin_reading(struct db *db, struct err *err)
-{
-	const char *sql =
-	        db_kind(db) == DB_POSTGRESQL ? "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY" : "BEGIN DEFERRED";
-	int64_t n;
-	int code = db->engine->script(db, sql, err);
-	if (code)
-		return code;
-	db->in = true;
-	return db_ask(db, "SELECT count(*) FROM meta", DB_NONE, &n, err); /* this is the moment */
-}
-
 int snapshot_begin(struct snapshot **ret, const char *uri, struct err *err)
 {
 	struct snapshot *s = calloc(1, sizeof(*s));
@@ -52,7 +39,7 @@ int snapshot_begin(struct snapshot **ret, const char *uri, struct err *err)
 	if (!code)
 		code = db_open(&s->db, uri, err);
 	if (!code)
-		code = begin_reading(s->db, err);
+		code = db_begin_read(s->db, err);
 	if (code)
 		snapshot_end(s);
 	else

@@ -1,9 +1,17 @@
 #include "kiosk/pay.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 
-enum { HEADING_LINES = 40, HEADING_MAX = 128, ID_MAX = 63 };
+enum {
+	HEADING_LINES = 40,
+	HEADING_BYTES = 64 << 10,
+	HEADING_MAX = 256,
+	ID_MAX = 63,
+	CONTENT_MAX = 512,
+	LINES_OF_ONE = 4 /* a quoted text may have line ends */
+};
 
 enum column { NONE, DAY, ID, CONTENT, CREDIT, DEBIT, AMOUNT, N_COLUMNS };
 
@@ -136,6 +144,8 @@ static enum column column_of(struct str heading)
 	for (size_t i = 0; i < ARRAY_LEN(short_headings); i++)
 		if (str_eq(heading, short_headings[i].whole))
 			return short_headings[i].column;
+	if (heading.n > HEADING_MAX)
+		return NONE;
 	CLEANUP(buf_free) struct buf folded = { .max = HEADING_MAX };
 	vietqr_fold(heading, &folded);
 	size_t n = 0;
@@ -163,15 +173,16 @@ static bool read_headings(const struct record *r, unsigned at[N_COLUMNS])
 	return (at[CREDIT] || at[AMOUNT]) && (at[ID] || at[CONTENT]) && (at[ID] || at[DAY]);
 }
 
-/* s is left behind the headings. */
+/* s is left behind the headings. Only the file's beginning is looked at: each separator is tried, and a file may be one long line. */
 static bool find_headings(struct scan *s, char *separator, struct record *r, unsigned at[N_COLUMNS])
 {
 	static const char separators[] = { ',', ';', '\t' };
 	for (size_t i = 0; i < sizeof(separators); i++) {
-		struct scan try = *s;
+		struct scan try = { .rest = str_sub(s->rest, 0, HEADING_BYTES), .line = s->line };
 		while (try.line <= HEADING_LINES && take_record(&try, separators[i], r))
 			if (read_headings(r, at)) {
-				*s = try;
+				s->rest = str_sub(s->rest, (size_t)(try.rest.p - s->rest.p), s->rest.n);
+				s->line = try.line;
 				*separator = separators[i];
 				return true;
 			}
@@ -246,7 +257,9 @@ static const char *read_line(const struct record *r, const unsigned at[N_COLUMNS
 {
 	int64_t credit = 0, debit = 0;
 	struct str day = field(r, at[DAY]);
-	*l = (struct statement_line){ .line = r->line, .bank_id = field(r, at[ID]), .content = field(r, at[CONTENT]) };
+	*l = (struct statement_line){ .line = r->line,
+		                      .bank_id = field(r, at[ID]),
+		                      .content = str_sub(field(r, at[CONTENT]), 0, CONTENT_MAX) };
 	if (l->bank_id.n > ID_MAX)
 		return "number";
 	if (!read_amount(field(r, at[at[CREDIT] ? CREDIT : AMOUNT]), &credit) ||
@@ -261,14 +274,41 @@ static const char *read_line(const struct record *r, const unsigned at[N_COLUMNS
 	return NULL;
 }
 
+static struct scan scan_of(struct str csv)
+{
+	return (struct scan){ .rest = str_sub(csv, str_starts(csv, STR("\xef\xbb\xbf")) ? 3 : 0, csv.n), .line = 1 };
+}
+
+/* Separators alone, as Excel writes them behind the last one, are none. */
+static bool is_written(struct str line)
+{
+	for (size_t i = 0; i < line.n; i++)
+		if (isalnum((unsigned char)line.p[i]) || (unsigned char)line.p[i] >= 0x80)
+			return true;
+	return false;
+}
+
+bool statement_looks_right(struct str csv)
+{
+	char text[HEADING_BYTES + 1], separator;
+	struct record r = { .text = text };
+	struct scan s = scan_of(csv);
+	unsigned at[N_COLUMNS], lines = 0;
+	if (!find_headings(&s, &separator, &r, at))
+		return false;
+	for (struct str line; s.rest.n; s.rest = str_sub(s.rest, line.n + 1, s.rest.n)) {
+		line = str_sub(s.rest, 0, str_find(s.rest, '\n'));
+		lines += is_written(line);
+	}
+	return lines <= LINES_OF_ONE * STATEMENT_LINES;
+}
+
 int statement_read(struct str csv, void (*take)(void *arg, const struct statement_line *l),
                    void (*bad)(void *arg, unsigned line, const char *why), void *arg, struct err *err)
 {
 	if (str_starts(csv, STR("\xff\xfe")) || str_starts(csv, STR("\xfe\xff")))
 		return err_set(err, -EBADMSG, "statement: UTF-16: save it as CSV in UTF-8");
-	if (str_starts(csv, STR("\xef\xbb\xbf")))
-		csv = str_sub(csv, 3, csv.n);
-	struct scan s = { .rest = csv, .line = 1 };
+	struct scan s = scan_of(csv);
 	struct record r = { .text = malloc(csv.n + 1) };
 	unsigned at[N_COLUMNS], lines = 0;
 	char separator = 0;

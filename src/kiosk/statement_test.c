@@ -163,12 +163,60 @@ static void test_too_many(void **state)
 	buf_free(&b);
 }
 
+static int read_rc(struct str csv)
+{
+	struct buf b = { 0 };
+	struct err err;
+	const int rc = statement_read(csv, take, bad, &b, &err);
+	buf_free(&b);
+	return rc;
+}
+
+/* Whatever the short look turns away is refused by who reads all of it. */
+static void test_short_look(void **state)
+{
+	struct buf b = { 0 };
+	assert_true(statement_looks_right(STR("\xef\xbb\xbfid,amount\n")));
+	assert_true(statement_looks_right(STR("x\n\nMã giao dịch;Ghi có\n")));
+	assert_false(statement_looks_right(STR("")));
+	assert_false(statement_looks_right(STR("a,b\n1,2\n")));
+	assert_false(statement_looks_right((struct str){ 0 }));
+	/* beyond the file's beginning nobody looks for headings, whatever it is made of */
+	static const char fill[] = "a,;\"\t ";
+	for (const char *c = fill; *c; c++) {
+		b.n = 0;
+		for (size_t i = 0; i < 64 << 10; i++)
+			buf_putc(&b, *c);
+		buf_add(&b, STR("\nid,amount\n1,5\n"));
+		assert_false(statement_looks_right(buf_str(&b)));
+		assert_int_equal(read_rc(buf_str(&b)), -EBADMSG);
+	}
+	b.n = 0;
+	buf_add(&b, STR("id,amount,content\n1,5,x\n"));
+	for (unsigned i = 0; i < 300000; i++) /* empty rows below the last one are none */
+		buf_add(&b, STR(",,\r\n"));
+	assert_true(statement_looks_right(buf_str(&b)));
+	assert_int_equal(read_rc(buf_str(&b)), 0);
+	b.n = 0;
+	buf_add(&b, STR("id,amount,content\n"));
+	for (unsigned i = 0; i < STATEMENT_LINES; i++)
+		buf_printf(&b, "%u,5,\"a\nb\"\n", i);
+	assert_true(statement_looks_right(buf_str(&b)));
+	assert_int_equal(read_rc(buf_str(&b)), 0);
+	for (unsigned i = 0; i < 4 * STATEMENT_LINES; i++)
+		buf_printf(&b, "x%u,5,c\n", i);
+	assert_false(statement_looks_right(buf_str(&b)));
+	assert_int_equal(read_rc(buf_str(&b)), -E2BIG);
+	buf_free(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_forms),     cmocka_unit_test(test_quotes),  cmocka_unit_test(test_amounts),
-		cmocka_unit_test(test_bad_lines), cmocka_unit_test(test_columns), cmocka_unit_test(test_no_statement),
-		cmocka_unit_test(test_too_many),
+		cmocka_unit_test(test_forms),    cmocka_unit_test(test_quotes),
+		cmocka_unit_test(test_amounts),  cmocka_unit_test(test_bad_lines),
+		cmocka_unit_test(test_columns),  cmocka_unit_test(test_no_statement),
+		cmocka_unit_test(test_too_many), cmocka_unit_test(test_short_look),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -189,7 +189,8 @@ static int prepare(struct web *w, const struct web_config *config, struct err *e
 	w->free_waiting = calloc(n, sizeof(*w->free_waiting));
 	w->kept = kept_new(drop_response);
 	w->limit = limit_new();
-	if (!w->waiting || !w->free_waiting || !w->kept || !w->limit ||
+	w->gzip = gzip_new();
+	if (!w->waiting || !w->free_waiting || !w->kept || !w->limit || !w->gzip ||
 	    (config->hospital_token.n && !w->hospital_token))
 		return err_set(err, -ENOMEM, "http: %m");
 	for (w->n_free = 0; w->n_free < n; w->n_free++)
@@ -257,6 +258,7 @@ void web_free(struct web *w)
 		close(w->timer);
 	kept_free(w->kept);
 	limit_free(w->limit);
+	gzip_free(w->gzip);
 	free(w->waiting);
 	free(w->free_waiting);
 	wipe_free(w->hospital_token);

@@ -6,19 +6,20 @@
  *   POST /book                    -> 303 to /ticket          GET /ticket          (the cookie of who just booked; else look up)
  *   GET  /find, POST /find        look up by code and phone  POST /cancel         POST /paid   "has it arrived?"
  *   GET  /qr.svg /qr.png          the ticket's, by cookie    GET /board           GET /board/events  text/event-stream
- *   GET  /staff ...               sign in; rooms; counter; /staff/list/DAY (to print); /staff/tray; /staff/statement
+ *   GET  /staff ...               sign in; rooms; counter; /staff/list/DAY (to print); /staff/tray; /staff/statement; /staff/takings
  *   GET  /admin ...               specialties, rooms, hours, holidays, people, settings
  *   POST /hook/sepay /hook/payos  -> the desk's "notice"     POST /fhir/Slot, GET /fhir/Appointment
+ *   POST /fhir/Appointment/ID     the hospital has taken it
  *   GET  /healthz, /metrics       /kiosk.css /kiosk.js       ?lang=vi|en|zh, or the cookie, or Accept-Language; else vi
  *
  * Changes by POST only, with a token of the form (keyed BLAKE2b over its action, the hour and the visitor's cookie; two hours), and
  * never by a GET that a mail scanner could follow. Cookies: HttpOnly, SameSite=Lax, Secure behind TLS. Content-Security-Policy
- * without inline scripts. Look-ups and sign-ins: at most 10 a minute and address (/64), in a bounded table; bodies 64 KB (FHIR and
+ * without inline scripts. At most 60 look-ups and 10 sign-ins a minute and address (/64), in a bounded table; bodies 64 KB (FHIR and
  * statements 8 MB, for who is signed in or shows the token); 1,000 connections, of which one address has an eighth, an IPv6 site (/48)
  * a quarter, and the one that has been idle for longest gives way. Bookings: see web_bookings().
  *
- * Pages that are the same for everybody are kept for up to a second: a place that has gone meanwhile is refused when it is
- * booked. What an address is, behind a proxy, says X-Forwarded-For of the proxies in `trusted` alone.
+ * Patients' pages are sent as gzip to who takes it. Those that are the same for everybody are kept for up to a second: a place
+ * that has gone meanwhile is refused when it is booked. What an address is, behind a proxy, says X-Forwarded-For of the proxies in `trusted` alone.
  */
 #ifndef KHIEN_KIOSK_WEB_H
 #define KHIEN_KIOSK_WEB_H

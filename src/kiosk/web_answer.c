@@ -15,9 +15,12 @@ static void add(struct MHD_Response *m, const char *name, const char *value)
 }
 
 /* What all answers have. An asset's address has its version in it: it may be kept for good. */
-static void dress(const struct web *w, struct MHD_Response *m, const char *type, bool asset)
+static void dress(const struct web *w, struct MHD_Response *m, const char *type, bool asset, bool packed)
 {
 	add(m, MHD_HTTP_HEADER_CONTENT_TYPE, type);
+	add(m, MHD_HTTP_HEADER_VARY, "Accept-Encoding");
+	if (packed)
+		add(m, MHD_HTTP_HEADER_CONTENT_ENCODING, "gzip");
 	add(m, MHD_HTTP_HEADER_CACHE_CONTROL, asset ? "public, max-age=31536000, immutable" : "no-store");
 	add(m, "Content-Security-Policy",
 	    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -88,7 +91,7 @@ static void name_visitor(struct request *r)
 	visit_cookie(&r->v, COOKIE_VISITOR, str_from(r->visitor), 30 * DAY_S);
 }
 
-static void fill_holes(struct request *r, const struct page_hole *holes, unsigned n, char *bytes)
+static void fill_holes(struct request *r, const struct page_hole *holes, unsigned n)
 {
 	char token[TOKEN_LENGTH + 1];
 	if (n)
@@ -96,7 +99,10 @@ static void fill_holes(struct request *r, const struct page_hole *holes, unsigne
 	for (unsigned i = 0; i < n; i++) {
 		const struct token_of of = visit_token_of(r, holes[i].action);
 		token_make(r->v.web->form_key, &of, token);
-		memcpy(bytes + holes[i].at, token, TOKEN_LENGTH);
+		if (r->packed)
+			gzip_fill(&r->out, &holes[i], token);
+		else
+			memcpy(r->out.p + holes[i].at, token, TOKEN_LENGTH);
 	}
 }
 
@@ -116,7 +122,7 @@ void visit_form(struct visit *v, const char *action)
 		memcpy(v->page.out.p + at, token, TOKEN_LENGTH);
 		return;
 	}
-	r->holes[r->n_holes++] = (struct page_hole){ at, action };
+	r->holes[r->n_holes++] = (struct page_hole){ .at = at, .action = action };
 }
 
 void visit_input(struct visit *v, const struct input *input, enum kiosk_word wrong, struct str field)
@@ -184,19 +190,47 @@ static bool is_kept(const struct request *r)
 	return r->v.route && r->v.route->kept && !r->v.web->draining;
 }
 
+static struct kept_key key_of(const struct request *r)
+{
+	return (struct kept_key){ r->v.path, r->v.lang, r->takes_gzip };
+}
+
+/*
+ * Packs what is to be sent, where that is worth it. Of the pages of patients alone: on those of staff stands what strangers wrote
+ * beside what is secret, and how well the one packs with the other would tell of it by the length.
+ */
+static void pack(struct request *r)
+{
+	struct page_hole holes[PAGE_HOLES];
+	struct buf out = { .max = PAGE_MAX };
+	if (!r->takes_gzip || !r->v.route || r->v.route->roles != ROLE_ANYBODY || r->out.n < GZIP_LEAST)
+		return;
+	memcpy(holes, r->holes, sizeof(holes));
+	gzip_page(r->v.web->gzip, buf_str(&r->out), holes, r->n_holes, &out);
+	if (out.failed || out.n >= r->out.n) {
+		buf_free(&out);
+		return;
+	}
+	memcpy(r->holes, holes, sizeof(holes));
+	buf_free(&r->out);
+	r->out = out;
+	r->packed = true;
+}
+
 static void keep(struct request *r)
 {
 	struct web *w = r->v.web;
-	struct kept_page page = { .bytes = buf_str(&r->v.page.out), .n_holes = r->n_holes };
+	const struct kept_key key = key_of(r);
+	struct kept_page page = { .bytes = buf_str(&r->out), .n_holes = r->n_holes, .packed = r->packed };
 	memcpy(page.holes, r->holes, sizeof(page.holes));
 	if (!page.n_holes) {
 		page.response = MHD_create_response_from_buffer(page.bytes.n, (void *)(uintptr_t)page.bytes.p,
 		                                                MHD_RESPMEM_MUST_COPY);
 		if (!page.response)
 			return;
-		dress(w, page.response, html_type, false);
+		dress(w, page.response, html_type, false, page.packed);
 	}
-	kept_put(w->kept, r->v.path, r->v.lang, &page, web_now(w));
+	kept_put(w->kept, &key, &page, web_now(w));
 }
 
 void visit_send(struct visit *v, unsigned status)
@@ -211,19 +245,20 @@ void visit_send(struct visit *v, unsigned status)
 		decide(r, MHD_HTTP_INTERNAL_SERVER_ERROR, "text/plain");
 		return;
 	}
-	if (is_kept(r) && status == MHD_HTTP_OK)
-		keep(r);
-	fill_holes(r, r->holes, r->n_holes, v->page.out.p);
 	r->out = v->page.out;
 	v->page.out = (struct buf){ 0 };
+	pack(r);
+	if (is_kept(r) && status == MHD_HTTP_OK)
+		keep(r);
+	fill_holes(r, r->holes, r->n_holes);
 	decide(r, status, html_type);
 }
 
 bool request_answer_kept(struct request *r, enum MHD_Result *ret)
 {
 	struct web *w = r->v.web;
-	const struct kept_page *page =
-	        is_kept(r) && !r->status ? kept_find(w->kept, r->v.path, r->v.lang, web_now(w)) : NULL;
+	const struct kept_key key = key_of(r);
+	const struct kept_page *page = is_kept(r) && !r->status ? kept_find(w->kept, &key, web_now(w)) : NULL;
 	bool cookies = false;
 	if (!page)
 		return false;
@@ -236,8 +271,9 @@ bool request_answer_kept(struct request *r, enum MHD_Result *ret)
 		return true;
 	}
 	buf_add(&r->out, page->bytes);
+	r->packed = page->packed;
 	if (!r->out.failed)
-		fill_holes(r, page->holes, page->n_holes, r->out.p);
+		fill_holes(r, page->holes, page->n_holes);
 	decide(r, MHD_HTTP_OK, html_type);
 	*ret = request_answer(r);
 	return true;
@@ -325,6 +361,9 @@ void visit_bytes(struct visit *v, unsigned status, const char *type, struct buf 
 	}
 	r->out = *bytes;
 	*bytes = (struct buf){ 0 };
+	r->n_holes = 0;
+	if (strcmp(type, "image/png") != 0)
+		pack(r);
 	decide(r, status, type);
 }
 
@@ -354,7 +393,7 @@ enum MHD_Result request_answer(struct request *r)
 	if (!m)
 		return MHD_NO;
 	r->out = (struct buf){ 0 };
-	dress(r->v.web, m, r->type, is_asset(r));
+	dress(r->v.web, m, r->type, is_asset(r), r->packed);
 	dress_for(r, m);
 	const enum MHD_Result result = MHD_queue_response(r->conn->mhd, r->status, m);
 	MHD_destroy_response(m);

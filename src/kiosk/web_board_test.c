@@ -1,4 +1,4 @@
-#include "kiosk/web_client_test.h"
+#include "kiosk/web_fixture.h"
 
 /* The board: numbers only, on the page and in the events. */
 
@@ -35,7 +35,7 @@ static int listen_from(struct site *s, unsigned from, struct reply *r)
 	int fd = site_dial(s, from);
 	*r = (struct reply){ 0 };
 	site_send(s, fd, STR("GET /board/events HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n"));
-	site_read(s, fd, r);
+	site_receive(s, fd, r, false, 20);
 	return fd;
 }
 
@@ -77,7 +77,7 @@ static void test_events(void **state)
 	assert_true(has(r.body, "A011"));
 	s->more = then;
 	web_board_changed(s->web);
-	site_read(s, fd, &r);
+	site_receive(s, fd, &r, false, 20);
 	assert_true(has(r.body, "data-seq=\"1763799995000000\"><section class=\"fresh\">"));
 	assert_true(has(r.body, "A012"));
 	assert_int_equal(count(r.body, "data: "), 2);
@@ -85,7 +85,7 @@ static void test_events(void **state)
 	s->more = trouble;
 	web_board_changed(s->web);
 	site_later(s, 16);
-	site_read(s, fd, &r);
+	site_receive(s, fd, &r, false, 20);
 	assert_int_equal(count(r.body, "data: "), 2);
 	assert_int_equal(count(r.body, "\n:\n"), 1);
 	reply_free(&r);

@@ -52,7 +52,7 @@ static void test_bookings_an_hour(void **state)
 	assert_int_equal(web_counts(s.web).limited, 20);
 	clock_advance(&s.clock, 180 * (int64_t)CLOCK_S);
 	r = submit(&s, "/s/1/" DAY, "/book", PATIENT "&slot=3.450&phone=0912345678");
-	expect_redirect(&r, "/ticket");
+	assert_goes(&r, "/ticket");
 	char many[6000];
 	memset(many, '1', sizeof(many));
 	memcpy(many, "X-Forwarded-For: ", 17);

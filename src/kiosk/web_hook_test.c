@@ -1,4 +1,4 @@
-#include "kiosk/web_client_test.h"
+#include "kiosk/web_fixture.h"
 
 /* Banks and the hospital's system. */
 
@@ -158,14 +158,15 @@ static void test_fhir_appointments(void **state)
 	struct site *s = *state;
 	struct reply r;
 	s->more = box;
-	site_ask(s, STR("GET /fhir/Appointment HTTP/1.1\r\nHost: x\r\n" TOKEN "\r\n"), &r);
+	s->headers = TOKEN;
+	site_get(s, "/fhir/Appointment", &r);
 	assert_answered(
 	        &r, 200,
 	        "{\"resourceType\":\"Bundle\",\"type\":\"searchset\",\"total\":7,\"entry\":[{\"link\":[{\"relation\":"
 	        "\"acknowledge\",\"url\":\"/fhir/Appointment/5\"}],\"resource\":{\"resourceType\":\"Appointment\"}},"
 	        "{\"link\":[{\"relation\":\"acknowledge\",\"url\":\"/fhir/Appointment/6\"}]}]}");
 	s->seen.n = 0;
-	site_send_body(s, "/fhir/Appointment/5", TOKEN, STR(""), &r);
+	site_send_body(s, "/fhir/Appointment/5", "", STR(""), &r);
 	assert_answered(&r, 200, "{}");
 	assert_seen(s, "{\"id\":5,\"op\":\"outbox-sent\"}\n");
 }

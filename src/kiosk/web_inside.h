@@ -30,6 +30,7 @@
 #include "kiosk/html.h"
 #include "kiosk/web.h"
 #include "kiosk/web_form.h"
+#include "kiosk/web_limit.h"
 
 #include <netinet/in.h>
 
@@ -57,10 +58,10 @@ struct route {
 	/* 200 is the same for everybody for up to a second, but for the language and the forms' tokens (at most PAGE_HOLES): the
 	 * handler looks at nothing but the path and the language */
 	bool kept;
-	bool limited; /* 10 a minute and address */
-	bool dear;    /* and four times that of an IPv6 site: passwords, of which few can be checked in a second */
-	bool hourly;  /* as many an hour and address as web_bookings() says */
-	bool large;   /* a body of up to BODY_LARGE; not with ROLE_ANYBODY */
+	unsigned limited; /* so many a minute and address; 0: no bound */
+	bool dear;        /* and four times that of an IPv6 site: passwords, of which few can be checked in a second */
+	bool hourly;      /* as many an hour and address as web_bookings() says */
+	bool large;       /* a body of up to BODY_LARGE; not with ROLE_ANYBODY */
 };
 
 struct visit {

@@ -12,6 +12,7 @@ struct place {
 	char path[KEPT_PATH];
 	size_t path_n;
 	enum kiosk_language lang;
+	bool gzip;
 	int64_t made;
 	bool used;
 	struct kept_page page;
@@ -55,23 +56,25 @@ void kept_free(struct kept *k)
 	free(k);
 }
 
-static size_t set_of(const struct kept *k, struct str path)
+/* A path's forms are in sets of their own: there are more of them than ways. */
+static size_t set_of(const struct kept *k, const struct kept_key *key)
 {
 	uint64_t hash;
-	crypto_shorthash((unsigned char *)&hash, (const unsigned char *)path.p, path.n, k->secret);
-	return hash % SETS;
+	crypto_shorthash((unsigned char *)&hash, (const unsigned char *)key->path.p, key->path.n, k->secret);
+	return (hash + 2 * key->lang + key->gzip) % SETS;
 }
 
-static bool is_of(const struct place *p, struct str path, enum kiosk_language lang)
+static bool is_of(const struct place *p, const struct kept_key *key)
 {
-	return p->used && p->lang == lang && str_eq((struct str){ p->path, p->path_n }, path);
+	return p->used && p->lang == key->lang && p->gzip == key->gzip &&
+	       str_eq((struct str){ p->path, p->path_n }, key->path);
 }
 
-const struct kept_page *kept_find(const struct kept *k, struct str path, enum kiosk_language lang, int64_t now)
+const struct kept_page *kept_find(const struct kept *k, const struct kept_key *key, int64_t now)
 {
-	const struct place *set = k->sets[set_of(k, path)];
+	const struct place *set = k->sets[set_of(k, key)];
 	for (unsigned w = 0; w < WAYS; w++)
-		if (is_of(&set[w], path, lang))
+		if (is_of(&set[w], key))
 			return now - set[w].made < KEPT_US ? &set[w].page : NULL;
 	return NULL;
 }
@@ -86,11 +89,11 @@ static void sweep(struct kept *k, int64_t now)
 }
 
 /* Its own, else a free one, else the oldest. */
-static struct place *place_for(struct kept *k, struct str path, enum kiosk_language lang)
+static struct place *place_for(struct kept *k, const struct kept_key *key)
 {
-	struct place *set = k->sets[set_of(k, path)], *best = set;
+	struct place *set = k->sets[set_of(k, key)], *best = set;
 	for (unsigned w = 0; w < WAYS; w++)
-		if (is_of(&set[w], path, lang))
+		if (is_of(&set[w], key))
 			return &set[w];
 	for (unsigned w = 1; w < WAYS && best->used; w++)
 		if (!set[w].used || set[w].made < best->made)
@@ -98,11 +101,12 @@ static struct place *place_for(struct kept *k, struct str path, enum kiosk_langu
 	return best;
 }
 
-void kept_put(struct kept *k, struct str path, enum kiosk_language lang, const struct kept_page *page, int64_t now)
+void kept_put(struct kept *k, const struct kept_key *key, const struct kept_page *page, int64_t now)
 {
+	const struct str path = key->path;
 	char *copy = NULL;
 	if (path.n && path.n <= KEPT_PATH && page->bytes.n <= KEPT_BYTES) {
-		struct place *p = place_for(k, path, lang);
+		struct place *p = place_for(k, key);
 		clear(k, p);
 		if (k->bytes + page->bytes.n > KEPT_BYTES)
 			sweep(k, now);
@@ -110,7 +114,12 @@ void kept_put(struct kept *k, struct str path, enum kiosk_language lang, const s
 			copy = malloc(page->bytes.n + 1);
 		if (copy) {
 			memcpy(copy, page->bytes.p ? page->bytes.p : "", page->bytes.n);
-			*p = (struct place){ .path_n = path.n, .lang = lang, .made = now, .used = true, .page = *page };
+			*p = (struct place){ .path_n = path.n,
+				             .lang = key->lang,
+				             .gzip = key->gzip,
+				             .made = now,
+				             .used = true,
+				             .page = *page };
 			p->page.bytes.p = copy;
 			memcpy(p->path, path.p, path.n);
 			k->bytes += page->bytes.n;

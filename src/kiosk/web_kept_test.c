@@ -20,27 +20,57 @@ static struct kept_page page_of(struct str bytes)
 	return (struct kept_page){ .bytes = bytes };
 }
 
+static const struct kept_page *find(const struct kept *k, struct str path, enum kiosk_language lang, int64_t now)
+{
+	return kept_find(k, &(struct kept_key){ path, lang, false }, now);
+}
+
+static void put(struct kept *k, struct str path, enum kiosk_language lang, const struct kept_page *page, int64_t now)
+{
+	kept_put(k, &(struct kept_key){ path, lang, false }, page, now);
+}
+
 static void test_find(void **state)
 {
 	struct kept *k = kept_new(drop);
 	struct kept_page page = page_of(STR("pho"));
-	page.holes[0] = (struct page_hole){ 1, "/book" };
+	page.holes[0] = (struct page_hole){ .at = 1, .action = "/book" };
 	page.n_holes = 1;
-	assert_null(kept_find(k, STR("/"), KIOSK_VI, 0));
-	kept_put(k, STR("/"), KIOSK_VI, &page, 1000);
-	const struct kept_page *found = kept_find(k, STR("/"), KIOSK_VI, 1000 + KEPT_US - 1);
+	assert_null(find(k, STR("/"), KIOSK_VI, 0));
+	put(k, STR("/"), KIOSK_VI, &page, 1000);
+	const struct kept_page *found = find(k, STR("/"), KIOSK_VI, 1000 + KEPT_US - 1);
 	assert_non_null(found);
 	assert_true(str_eq(found->bytes, STR("pho")));
 	assert_ptr_not_equal(found->bytes.p, page.bytes.p);
 	assert_int_equal(found->n_holes, 1);
 	assert_string_equal(found->holes[0].action, "/book");
-	assert_null(kept_find(k, STR("/"), KIOSK_EN, 1000));
-	assert_null(kept_find(k, STR("/s"), KIOSK_VI, 1000));
-	assert_null(kept_find(k, STR(""), KIOSK_VI, 1000));
-	assert_null(kept_find(k, STR("/"), KIOSK_VI, 1000 + KEPT_US));
+	assert_null(find(k, STR("/"), KIOSK_EN, 1000));
+	assert_null(find(k, STR("/s"), KIOSK_VI, 1000));
+	assert_null(find(k, STR(""), KIOSK_VI, 1000));
+	assert_null(find(k, STR("/"), KIOSK_VI, 1000 + KEPT_US));
 	page = page_of(STR("bun"));
-	kept_put(k, STR("/"), KIOSK_VI, &page, 2000);
-	assert_true(str_eq(kept_find(k, STR("/"), KIOSK_VI, 2000)->bytes, STR("bun")));
+	put(k, STR("/"), KIOSK_VI, &page, 2000);
+	assert_true(str_eq(find(k, STR("/"), KIOSK_VI, 2000)->bytes, STR("bun")));
+	kept_free(k);
+}
+
+/* All forms of a page stand beside each other. */
+static void test_forms(void **state)
+{
+	struct kept *k = kept_new(drop);
+	char text[8];
+	for (unsigned round = 0; round < 2; round++)
+		for (unsigned i = 0; i < 2 * N_KIOSK_LANGUAGES; i++) {
+			const struct kept_key key = { STR("/"), i / 2, i % 2 };
+			snprintf(text, sizeof(text), "form %u", i);
+			const struct kept_page page = { .bytes = str_from(text), .packed = i % 2 };
+			if (!round)
+				kept_put(k, &key, &page, 0);
+			const struct kept_page *found = kept_find(k, &key, 0);
+			assert_non_null(found);
+			assert_true(str_eq(found->bytes, str_from(text)));
+			assert_int_equal(found->packed, i % 2);
+		}
 	kept_free(k);
 }
 
@@ -54,13 +84,13 @@ static void test_responses(void **state)
 	dropped = 0;
 	for (int i = 0; i < 3; i++) {
 		page.response = malloc(1);
-		kept_put(k, STR("/"), KIOSK_ZH, &page, i);
+		put(k, STR("/"), KIOSK_ZH, &page, i);
 	}
 	assert_int_equal(dropped, 2);
 	page.response = malloc(1);
-	kept_put(k, str_from(path), KIOSK_ZH, &page, 0); /* too long */
+	put(k, str_from(path), KIOSK_ZH, &page, 0); /* too long */
 	assert_int_equal(dropped, 3);
-	assert_null(kept_find(k, str_from(path), KIOSK_ZH, 0));
+	assert_null(find(k, str_from(path), KIOSK_ZH, 0));
 	kept_free(k);
 	assert_int_equal(dropped, 4);
 }
@@ -75,21 +105,21 @@ static void test_bounds(void **state)
 	unsigned n = 0;
 	for (int i = 0; i < 20; i++) {
 		snprintf(path, sizeof(path), "/large/%d", i);
-		kept_put(k, str_from(path), KIOSK_VI, &large, 0);
-		n += kept_find(k, str_from(path), KIOSK_VI, 0) != NULL;
+		put(k, str_from(path), KIOSK_VI, &large, 0);
+		n += find(k, str_from(path), KIOSK_VI, 0) != NULL;
 	}
 	assert_int_equal(n, 8);
-	kept_put(k, STR("/late"), KIOSK_VI, &large, KEPT_US);
-	assert_non_null(kept_find(k, STR("/late"), KIOSK_VI, KEPT_US));
+	put(k, STR("/late"), KIOSK_VI, &large, KEPT_US);
+	assert_non_null(find(k, STR("/late"), KIOSK_VI, KEPT_US));
 	for (int i = 0; i < 100000; i++) {
 		snprintf(path, sizeof(path), "/%d", i);
-		kept_put(k, str_from(path), KIOSK_VI, &small, KEPT_US + i);
-		assert_non_null(kept_find(k, str_from(path), KIOSK_VI, KEPT_US + i));
+		put(k, str_from(path), KIOSK_VI, &small, KEPT_US + i);
+		assert_non_null(find(k, str_from(path), KIOSK_VI, KEPT_US + i));
 	}
 	n = 0;
 	for (int i = 0; i < 100000; i++) {
 		snprintf(path, sizeof(path), "/%d", i);
-		n += kept_find(k, str_from(path), KIOSK_VI, KEPT_US + 100000) != NULL;
+		n += find(k, str_from(path), KIOSK_VI, KEPT_US + 100000) != NULL;
 	}
 	assert_in_range(n, 900, 1024);
 	free(bytes);
@@ -100,6 +130,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_find),
+		cmocka_unit_test(test_forms),
 		cmocka_unit_test(test_responses),
 		cmocka_unit_test(test_bounds),
 	};

@@ -9,7 +9,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { LIMIT_A_MINUTE = 10 };
+/*
+ * Behind one address there may be all patients of a hospital's wireless, or of a mobile network. A look-up needs code and phone: of a
+ * phone that is known there are 32^10 = 1.1e15 codes, and at 60 a minute, 86,400 a day, one address finds one within 18 million
+ * years on the average; ten thousand addresses, within 1,800. A password is chosen by people: that is what 10 are for.
+ */
+enum { LOOK_UPS_A_MINUTE = 60, SIGN_INS_A_MINUTE = 10 };
 
 struct limit;
 

@@ -10,7 +10,7 @@
 
 #define MINUTE (60 * (int64_t)CLOCK_S)
 
-static const struct limit_rate rate = { LIMIT_A_MINUTE, MINUTE };
+static const struct limit_rate rate = { SIGN_INS_A_MINUTE, MINUTE };
 
 static struct in6_addr who(uint32_t n)
 {
@@ -33,13 +33,13 @@ static void test_rate(void **state)
 	struct limit *l = limit_new();
 	const struct in6_addr one = who(1), two = who(2);
 	const int64_t at = 5 * MINUTE;
-	assert_int_equal(take(l, &one, 1, at), LIMIT_A_MINUTE);
-	assert_int_equal(take(l, &two, 1, at), LIMIT_A_MINUTE); /* others have their own */
-	assert_int_equal(take(l, &one, 2, at), LIMIT_A_MINUTE); /* so have other kinds */
-	assert_int_equal(take(l, &one, 1, at + MINUTE / LIMIT_A_MINUTE - 1), 0);
-	assert_int_equal(take(l, &one, 1, at + MINUTE / LIMIT_A_MINUTE), 1);
-	assert_int_equal(take(l, &one, 1, at + MINUTE / 2), LIMIT_A_MINUTE / 2 - 1);
-	assert_int_equal(take(l, &one, 1, at + 100 * MINUTE), LIMIT_A_MINUTE); /* what isn't used doesn't add up */
+	assert_int_equal(take(l, &one, 1, at), SIGN_INS_A_MINUTE);
+	assert_int_equal(take(l, &two, 1, at), SIGN_INS_A_MINUTE); /* others have their own */
+	assert_int_equal(take(l, &one, 2, at), SIGN_INS_A_MINUTE); /* so have other kinds */
+	assert_int_equal(take(l, &one, 1, at + MINUTE / SIGN_INS_A_MINUTE - 1), 0);
+	assert_int_equal(take(l, &one, 1, at + MINUTE / SIGN_INS_A_MINUTE), 1);
+	assert_int_equal(take(l, &one, 1, at + MINUTE / 2), SIGN_INS_A_MINUTE / 2 - 1);
+	assert_int_equal(take(l, &one, 1, at + 100 * MINUTE), SIGN_INS_A_MINUTE); /* what isn't used doesn't add up */
 	limit_free(l);
 }
 
@@ -51,7 +51,7 @@ static void test_long(void **state)
 	unsigned n = 0;
 	for (int64_t t = 0; t < 60 * MINUTE; t += CLOCK_S / 4)
 		n += limit_take(l, &one, 0, rate, t);
-	assert_in_range(n, 60 * LIMIT_A_MINUTE, 61 * LIMIT_A_MINUTE);
+	assert_in_range(n, 60 * SIGN_INS_A_MINUTE, 61 * SIGN_INS_A_MINUTE);
 	limit_free(l);
 }
 
@@ -60,7 +60,7 @@ static void test_many(void **state)
 {
 	struct limit *l = limit_new();
 	const struct in6_addr one = who(0);
-	assert_int_equal(take(l, &one, 0, 0), LIMIT_A_MINUTE);
+	assert_int_equal(take(l, &one, 0, 0), SIGN_INS_A_MINUTE);
 	for (uint32_t i = 1; i < 200000; i++) {
 		const struct in6_addr other = who(i);
 		assert_true(limit_take(l, &other, 0, rate, 0));
@@ -76,14 +76,14 @@ static void test_hour(void **state)
 	const struct in6_addr one = who(1);
 	const struct limit_rate hour = { 300, 60 * MINUTE };
 	unsigned n = 0;
-	assert_int_equal(take(l, &one, 1, 0), LIMIT_A_MINUTE);
+	assert_int_equal(take(l, &one, 1, 0), SIGN_INS_A_MINUTE);
 	while (n < 1000 && limit_take(l, &one, 2, hour, 0))
 		n++;
 	assert_int_equal(n, 300);
 	assert_false(limit_take(l, &one, 2, hour, 12 * (int64_t)CLOCK_S - 1));
 	assert_true(limit_take(l, &one, 2, hour, 12 * (int64_t)CLOCK_S));
 	assert_false(limit_take(l, &one, 2, hour, 13 * (int64_t)CLOCK_S));
-	assert_int_equal(take(l, &one, 1, MINUTE), LIMIT_A_MINUTE);
+	assert_int_equal(take(l, &one, 1, MINUTE), SIGN_INS_A_MINUTE);
 	limit_free(l);
 }
 

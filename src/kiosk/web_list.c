@@ -124,8 +124,8 @@ static void say_cash(struct visit *v, const json_t *booked)
 	const json_t *payment = answer_part(booked, "payment");
 	const int64_t missing = answer_number(payment, "amount") - answer_number(payment, "paid");
 	struct page *p = &v->page;
-	if (missing <= 0)
-		return;
+	if (missing <= 0 || str_eq(answer_text(booked, "state"), STR("cancelled")))
+		return; /* the desk takes none */
 	html(p, "<h2>");
 	html_word(p, KIOSK_WORD_MONEY_CASH);
 	html(p, "</h2>");

@@ -190,7 +190,7 @@ static bool limited(struct request *r)
 	const struct route *route = r->v.route;
 	const bool hourly = route->hourly && w->bookings && !r->unnamed;
 	const struct limit_rate rate = hourly ? (struct limit_rate){ w->bookings, 60 * minute }
-	                                      : (struct limit_rate){ LIMIT_A_MINUTE, minute };
+	                                      : (struct limit_rate){ route->limited, minute };
 	uint32_t what = 0; /* a route's own */
 	for (const char *p = route->path; *p; p++)
 		what = what * 31 + (unsigned char)*p;
@@ -224,6 +224,7 @@ static void begin(struct request *r, const char *url, const char *method)
 	const struct str transfer = visit_header(v, MHD_HTTP_HEADER_TRANSFER_ENCODING);
 	copy(r->visitor, sizeof(r->visitor), cookie_find(cookies, COOKIE_VISITOR));
 	which_language(r, cookies);
+	r->takes_gzip = gzip_accepted(visit_header(v, MHD_HTTP_HEADER_ACCEPT_ENCODING));
 	v->head = !strcmp(method, "HEAD");
 	r->method = strcmp(method, "POST") ? METHOD_GET : METHOD_POST;
 	copy(r->path, sizeof(r->path), str_from(url));

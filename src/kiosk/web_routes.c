@@ -8,7 +8,7 @@ static const struct route routes[] = {
 	{ "/s/*/*", METHOD_GET, patient_slots, .roles = ROLE_ANYBODY, .kept = true },
 	{ "/book", METHOD_POST, patient_book, .roles = ROLE_ANYBODY, .hourly = true },
 	{ "/find", METHOD_GET, patient_find, .roles = ROLE_ANYBODY, .kept = true },
-	{ "/find", METHOD_POST, patient_look_up, .roles = ROLE_ANYBODY, .limited = true },
+	{ "/find", METHOD_POST, patient_look_up, .roles = ROLE_ANYBODY, .limited = LOOK_UPS_A_MINUTE },
 	{ "/ticket", METHOD_GET, ticket_show, .roles = ROLE_ANYBODY },
 	{ "/qr.svg", METHOD_GET, ticket_svg, .roles = ROLE_ANYBODY },
 	{ "/qr.png", METHOD_GET, ticket_png, .roles = ROLE_ANYBODY },

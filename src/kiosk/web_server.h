@@ -8,6 +8,7 @@
 #define KHIEN_KIOSK_WEB_SERVER_H
 
 #include "kiosk/web_address.h"
+#include "kiosk/web_gzip.h"
 #include "kiosk/web_inside.h"
 #include "kiosk/web_kept.h"
 #include "kiosk/web_limit.h"
@@ -64,9 +65,10 @@ struct request {
 	int64_t asked; /* monotonic */
 	/* where it stands */
 	bool suspended, handled, streams;
-	bool early;   /* suspended at the headers: its body is still to come */
-	bool hang_up; /* where this request ends is not certain: nothing is read after it */
-	bool unnamed; /* from a proxy that doesn't say for whom */
+	bool takes_gzip, packed; /* the visitor; and so is `out` */
+	bool early;              /* suspended at the headers: its body is still to come */
+	bool hang_up;            /* where this request ends is not certain: nothing is read after it */
+	bool unnamed;            /* from a proxy that doesn't say for whom */
 	size_t dropped;
 	/* the answer */
 	unsigned status; /* 0: not decided */
@@ -113,6 +115,7 @@ struct web {
 	unsigned *free_waiting, n_free;
 	uint64_t asked; /* counts asks */
 	struct kept *kept;
+	struct gzip *gzip;
 	struct limit *limit;
 	unsigned bookings; /* an hour and address; 0: no bound */
 	struct event *newest;

@@ -231,6 +231,7 @@ static void say_menu(struct visit *v)
 		{ "/staff/list", KIOSK_WORD_LIST_TITLE, ROLE_CLERK },
 		{ "/staff/tray", KIOSK_WORD_MONEY_TRAY, ROLE_CLERK },
 		{ "/staff/statement", KIOSK_WORD_MONEY_STATEMENT, ROLE_CLERK },
+		{ "/staff/takings", KIOSK_WORD_MONEY_TAKINGS, ROLE_STAFF },
 		{ "/admin", KIOSK_WORD_ADMIN_SPECIALTIES, ROLE_ADMIN },
 		{ "/admin/rooms", KIOSK_WORD_ADMIN_ROOMS, ROLE_ADMIN },
 		{ "/admin/hours", KIOSK_WORD_ADMIN_HOURS, ROLE_ADMIN },

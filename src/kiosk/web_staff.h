@@ -18,6 +18,8 @@ visit_fn list_booking, list_day, list_today;
 void list_say_slip(struct page *p, const json_t *booked);
 /* web_money.c: payments that found no booking, cash, a bank's statement */
 visit_fn money_tray, money_settle, money_refund, money_cash, money_statement_show, money_statement;
+/* web_takings.c: a day's sums */
+visit_fn takings_show;
 /* web_board.c */
 visit_fn board_show, board_events;
 /* web_admin.c, web_people.c: what the clinic is */
@@ -33,15 +35,12 @@ visit_fn hook_notice, fhir_slots, fhir_appointments, fhir_appointment_sent;
 /* { path, method, handler, roles, .kept .limited .large }, each with a comma behind it. */
 #define STAFF_ROUTES                                                                                                   \
 	{ "/staff", METHOD_GET, staff_home, .roles = ROLE_STAFF },                                                     \
-	        { "/staff/sign-in", METHOD_GET, staff_sign_in_show, .roles = ROLE_ANYBODY }, { "/staff/sign-in",       \
-		                                                                               METHOD_POST,            \
-		                                                                               staff_sign_in,          \
-		                                                                               .roles = ROLE_ANYBODY,  \
-		                                                                               .limited = true,        \
-		                                                                               .dear = true },         \
+	        { "/staff/sign-in", METHOD_GET, staff_sign_in_show, .roles = ROLE_ANYBODY },                           \
+	        { "/staff/sign-in", METHOD_POST, staff_sign_in, .roles = ROLE_ANYBODY, .limited = SIGN_INS_A_MINUTE,   \
+		  .dear = true },                                                                                      \
 	        { "/staff/sign-out", METHOD_POST, staff_sign_out, .roles = ROLE_STAFF },                               \
 	        { "/staff/password", METHOD_GET, staff_password_show, .roles = ROLE_STAFF },                           \
-	        { "/staff/password", METHOD_POST, staff_password, .roles = ROLE_STAFF, .limited = true },              \
+	        { "/staff/password", METHOD_POST, staff_password, .roles = ROLE_STAFF, .limited = SIGN_INS_A_MINUTE }, \
 	        { "/staff/room/*", METHOD_GET, counter_show, .roles = ROLE_CLERK },                                    \
 	        { "/staff/arrive", METHOD_POST, counter_arrive, .roles = ROLE_CLERK },                                 \
 	        { "/staff/next", METHOD_POST, counter_next, .roles = ROLE_CLERK },                                     \
@@ -62,6 +61,7 @@ visit_fn hook_notice, fhir_slots, fhir_appointments, fhir_appointment_sent;
 	        { "/staff/refund", METHOD_POST, money_refund, .roles = ROLE_CLERK },                                   \
 	        { "/staff/statement", METHOD_GET, money_statement_show, .roles = ROLE_CLERK },                         \
 	        { "/staff/statement", METHOD_POST, money_statement, .roles = ROLE_CLERK, .large = true },              \
+	        { "/staff/takings", METHOD_GET, takings_show, .roles = ROLE_STAFF },                                   \
 	        { "/board", METHOD_GET, board_show, .roles = ROLE_ANYBODY, .kept = true },                             \
 	        { "/board/events", METHOD_GET, board_events, .roles = ROLE_ANYBODY },                                  \
 	        { "/admin", METHOD_GET, admin_specialties, .roles = ROLE_ADMIN },                                      \

@@ -1,4 +1,4 @@
-#include "kiosk/web_client_test.h"
+#include "kiosk/web_fixture.h"
 #include "kiosk/web_staff.h"
 
 /* Signing in, the counter, lists: pages and forms as a browser sees them. */
@@ -150,13 +150,13 @@ static void test_forged_forms(void **state)
 	site_send_body(s, "/staff/pause", "", str_from(body), &r);
 	assert_int_equal(r.status, 403);
 	reply_free(&r);
-	char visitor[sizeof(s->visitor)];
-	memcpy(visitor, s->visitor, sizeof(visitor));
-	snprintf(s->visitor, sizeof(s->visitor), "kiosk=AAAAAAAAAAAAAAAAAAAAAA");
+	char visitor[sizeof(s->cookies[0])];
+	memcpy(visitor, s->cookies[COOKIE_VISITOR], sizeof(visitor));
+	snprintf(s->cookies[COOKIE_VISITOR], sizeof(visitor), "AAAAAAAAAAAAAAAAAAAAAA");
 	site_send_body(s, "/staff/next", "", str_from(body), &r);
 	assert_int_equal(r.status, 403);
 	reply_free(&r);
-	memcpy(s->visitor, visitor, sizeof(visitor));
+	memcpy(s->cookies[COOKIE_VISITOR], visitor, sizeof(visitor));
 	clock_advance(&s->clock, 4 * 3600 * (int64_t)CLOCK_S);
 	site_send_body(s, "/staff/next", "", str_from(body), &r);
 	assert_int_equal(r.status, 403);
@@ -222,9 +222,7 @@ static void test_counter_acts(void **state)
 
 static void test_counter_refused(void **state)
 {
-	static const struct said paused[] = {
-		room[0], room[1], room[2], { "next", "{\"refused\":\"paused\"}" }, { 0 }
-	};
+	const struct said paused[] = { room[0], room[1], room[2], { "next", "{\"refused\":\"paused\"}" }, { 0 } };
 	struct site *s = *state;
 	struct reply r;
 	s->session = "clerk";

@@ -54,14 +54,20 @@ static bool ticket_read(const struct visit *v, struct ticket *t)
 	return true;
 }
 
+static void note(struct page *p, enum kiosk_word word)
+{
+	html(p, "<p class=\"note\">");
+	html_word(p, word);
+	html(p, "</p>\n");
+}
+
 /* No ticket here, or none any more. */
 static void show_none(struct visit *v)
 {
 	visit_cookie(v, COOKIE_TICKET, STR(""), 0);
 	struct page *p = visit_page(v, KIOSK_WORD_TICKET);
-	html(p, "<p class=\"note\">");
-	html_word(p, KIOSK_WORD_NO_TICKET);
-	html(p, "</p><p><a class=\"button\" href=\"/find\">");
+	note(p, KIOSK_WORD_NO_TICKET);
+	html(p, "<p><a class=\"button\" href=\"/find\">");
 	html_word(p, KIOSK_WORD_FIND);
 	html(p, "</a></p>");
 	visit_send(v, 200);
@@ -114,12 +120,18 @@ static void write_when(struct page *p, const json_t *b)
 	html(p, "</dd>\n");
 }
 
+static bool is_cancelled(const json_t *b)
+{
+	return str_eq(answer_text(b, "state"), STR("cancelled"));
+}
+
 static void write_paper(struct visit *v, const json_t *b, struct str code)
 {
 	struct page *p = &v->page;
+	const bool gone = is_cancelled(b);
 	html(p, "<article class=\"ticket\"><p>");
 	html_word(p, KIOSK_WORD_YOUR_NUMBER);
-	html(p, "</p><p class=\"number\">");
+	buf_printf(&p->out, "</p><p class=\"number%s\">", gone ? " gone" : "");
 	html_text(p, answer_text(b, "label"));
 	html(p, "</p>\n<dl>\n");
 	row(p, KIOSK_WORD_SPECIALTY, answer_name(b, "specialty", v->lang));
@@ -134,9 +146,13 @@ static void write_paper(struct visit *v, const json_t *b, struct str code)
 	html_text(p, str_sub(code, 0, CODE_LENGTH / 2));
 	html(p, "-");
 	html_text(p, str_sub(code, CODE_LENGTH / 2, code.n));
-	html(p, "</p><p class=\"hint\">");
-	html_word(p, KIOSK_WORD_KEEP_TICKET);
-	html(p, "</p></article>\n");
+	html(p, "</p>");
+	if (!gone) {
+		html(p, "<p class=\"hint\">");
+		html_word(p, KIOSK_WORD_KEEP_TICKET);
+		html(p, "</p>");
+	}
+	html(p, "</article>\n");
 }
 
 static void write_ahead(struct page *p, const json_t *b)
@@ -244,14 +260,30 @@ static void write_payment(struct visit *v, const json_t *pay)
 	html(p, "</section>\n");
 }
 
+/* In place of what is to pay: what becomes of what was paid. */
+static void write_cancelled(struct visit *v, const json_t *pay)
+{
+	struct page *p = &v->page;
+	const int64_t paid = answer_number(pay, "paid");
+	if (paid > 0)
+		money_line(p, KIOSK_WORD_CANCELLED_PAID, paid);
+	else if (str_eq(answer_text(pay, "state"), STR("refunded")) || str_eq(answer_text(pay, "state"), STR("late")))
+		note(p, kiosk_word_find("PAYMENT_", answer_text(pay, "state")));
+	html(p, "<p class=\"no-paper\"><a class=\"button\" href=\"/\">");
+	html_word(p, KIOSK_WORD_BOOK_TITLE);
+	html(p, "</a></p>\n");
+}
+
 /* --- what can be done with it --- */
 
 static void write_actions(struct visit *v, const json_t *b)
 {
 	struct page *p = &v->page;
-	html(p, "<p class=\"no-paper\"><button type=\"button\" class=\"second only-script\" data-print>");
-	html_word(p, KIOSK_WORD_PRINT);
-	html(p, "</button></p>\n");
+	if (!is_cancelled(b)) {
+		html(p, "<p class=\"no-paper\"><button type=\"button\" class=\"second only-script\" data-print>");
+		html_word(p, KIOSK_WORD_PRINT);
+		html(p, "</button></p>\n");
+	}
 	if (str_eq(answer_text(b, "state"), STR("booked"))) {
 		html(p, "<details><summary>");
 		html_word(p, KIOSK_WORD_CANCEL);
@@ -290,6 +322,8 @@ static void show_ticket(struct visit *v, const json_t *b, enum kiosk_word wrong)
 		html_word(p, wrong);
 		html(p, "</p>\n");
 	}
+	if (is_cancelled(b))
+		note(p, KIOSK_WORD_CANCELLED);
 	write_paper(v, b, t.code);
 	ticket_done(&t);
 	write_ahead(p, b);
@@ -298,7 +332,9 @@ static void show_ticket(struct visit *v, const json_t *b, enum kiosk_word wrong)
 		html_word(p, KIOSK_WORD_COME_EARLY);
 		html(p, "</p>\n");
 	}
-	if (pay && !str_eq(state, STR("cancelled")))
+	if (is_cancelled(b))
+		write_cancelled(v, pay);
+	else if (pay)
 		write_payment(v, pay);
 	write_actions(v, b);
 	visit_send(v, wrong ? 409 : 200);

@@ -49,11 +49,23 @@ static void test_refusals(void **state)
 static void test_states(void **state)
 {
 	static const char *const booking[] = { "booked", "arrived", "called", "seen", "missed", "cancelled" };
+	static const char *const receipt[] = { "taken", "settled",   "cash",    "over", "refunded", "cancelled",
+		                               "back",  "unmatched", "account", "late", "returned", "ignored" };
+	static const char *const bank[] = { "sepay", "payos", "cash", "back" };
+	static const char *const why[] = { "amount", "time", "number", "twice" };
 	static const char *const payment[] = { "open", "paid", "short", "over", "late", "refunded", "void" };
 	for (size_t i = 0; i < ARRAY_LEN(booking); i++)
 		assert_true(kiosk_word_find("STATE_", str_from(booking[i])));
 	for (size_t i = 0; i < ARRAY_LEN(payment); i++)
 		assert_true(kiosk_word_find("PAYMENT_", str_from(payment[i])));
+	for (size_t i = 0; i < ARRAY_LEN(receipt); i++)
+		if (!kiosk_word_find("MONEY_STATE_", str_from(receipt[i])) &&
+		    !kiosk_word_find("PAYMENT_", str_from(receipt[i])))
+			fail_msg("no word for %s", receipt[i]);
+	for (size_t i = 0; i < ARRAY_LEN(bank); i++)
+		assert_true(kiosk_word_find("MONEY_BANK_", str_from(bank[i])));
+	for (size_t i = 0; i < ARRAY_LEN(why); i++)
+		assert_true(kiosk_word_find("MONEY_WHY_", str_from(why[i])));
 	assert_int_equal(kiosk_word_find("STATE_", STR("open")), KIOSK_WORD_NONE);
 }
 

@@ -39,6 +39,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	int64_t at;
 	int rc = statement_read(csv, take, bad, &s, NULL);
 	assert(rc == 0 || (rc == -EBADMSG && s.n == 0) || (rc == -E2BIG && s.n == STATEMENT_LINES));
+	assert(rc || statement_looks_right(csv));
 	if (bank_time(csv, &at))
 		assert(at > INT64_C(946600000000000) && at < INT64_C(7258200000000000));
 	return 0;

@@ -12,6 +12,8 @@ import threading
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+from alive import name_of, processes  # noqa: E402
 from running import SLOW, WORDS, Kiosk, Postgres, Program, Visitor, free_ports, harness  # noqa: E402
 
 KILLS, BOOKERS = int(os.environ.get("KHIEN_KILLS", "10")), 6
@@ -207,6 +209,26 @@ def hospital(scratch, database):
             check(time.monotonic() < end, f"sent, and still waiting: {kiosk.ask('outbox', n=5)}")
             time.sleep(0.05)
         check(kiosk.stop() == 0, f"it ended badly: {kiosk.said}")
+
+
+def password(scratch, database):
+    """PGPASSWORD is the keeper's, and whose child it is; who serves, dials or sends has it no more."""
+    ports = free_ports(4)
+    env = {**scratch.env(), "PGPASSWORD": "a-password-of-the-database"}
+    standby = f"{{ listen: '127.0.0.1:{ports[0]}', peer: '127.0.0.1:{ports[1]}', name: one, register: '127.0.0.1:{ports[2]}' }}"
+    with Kiosk(scratch, database=database, standby=standby, env=env,
+               more_config=f"  hospital: {{ url: 'http://127.0.0.1:{ports[3]}/fhir/' }}\n") as kiosk:
+        parts, end = {}, time.monotonic() + 20 * SLOW
+        while not {"khien: kiosk-fr", "khien: kiosk-ke", "khien: kiosk-li", "khien: kiosk-co"} <= set(parts):
+            check(time.monotonic() < end, f"not all are here: {parts}")
+            time.sleep(0.1)
+            parts = {name_of(pid): pid for pid in processes(kiosk.process.pid)}
+        having = set()
+        for name, pid in parts.items():
+            with open(f"/proc/{pid}/environ", "rb") as file:
+                if b"a-password-of-the-database" in file.read():
+                    having.add(name)
+        check(having == {name_of(kiosk.process.pid), "khien: kiosk-ke"}, f"the password is with {having}")
 
 
 # --- kills ---
@@ -488,6 +510,7 @@ TESTS = {
     "day-postgresql": lambda: over_postgres(day),
     "tls": lambda: over_sqlite(tls),
     "hospital": lambda: over_sqlite(hospital),
+    "password": lambda: over_sqlite(password),
     "backup": lambda: over_sqlite(backup),
     "backup-postgresql": lambda: over_postgres(backup),
     "kills": lambda: over_sqlite(kills),

@@ -91,7 +91,7 @@ async function patient(lang, scripts) {
 
 	const other = await open(name, { javaScriptEnabled: scripts });
 	await other.goto(`${BASE}/find?lang=${lang}`);
-	if (scripts) { /* once each: there are ten a minute */
+	if (scripts) { /* once is enough */
 		await other.locator("input[name=code]").fill("AAAAA-AAAAA");
 		await other.locator("input[name=phone]").fill(mine.phone);
 		await other.locator("main form button").click();

@@ -54,6 +54,20 @@ struct flood_limits {
 	uint32_t cells;   /* columns of the sketch, a power of two; 0: 2^18 (4 rows of 8 bytes: 8 MB) */
 	uint32_t records; /* kept for `why`, a power of two; 0: 2^16 */
 	uint32_t events;  /* kept for who fetches them, a power of two; 0: 2^14 */
+	uint32_t without; /* FLOOD_WITHOUT_...: for tests and drills, which show what a signal is good for; 0 else */
+};
+enum {
+	FLOOD_WITHOUT_ADDRESS = 1 << 0,
+	FLOOD_WITHOUT_NETWORK = 1 << 1,
+	FLOOD_WITHOUT_COST = 1 << 2,
+	FLOOD_WITHOUT_ERRORS = 1 << 3,
+	FLOOD_WITHOUT_FINGERPRINT = 1 << 4,
+	FLOOD_WITHOUT_HOUR = 1 << 5,
+	FLOOD_WITHOUT_PASS = 1 << 6,
+	FLOOD_WITHOUT_PERSON = 1 << 7, /* a pass isn't a person: no share of its own */
+	FLOOD_WITHOUT_SHARED = 1 << 8, /* an address is dropped whoever else is behind it */
+	FLOOD_WITHOUT_PEOPLE = 1 << 9,
+	FLOOD_WITHOUT_HASTE = 1 << 10,
 };
 
 struct flood; /* within the memory that was given; holds no pointer: may lie anywhere, and elsewhere for each process */
@@ -93,9 +107,10 @@ uint64_t flood_hash(const struct flood *f, struct str text);
 uint64_t flood_path(const struct flood *f, struct str method, struct str path);
 
 struct flood_ticket {
+	struct flood_addr from;
 	uint64_t person, path;
-	uint32_t charged;
-	uint8_t verdict, stranger, open;
+	uint32_t charged; /* in 1024ths of a mean request */
+	bool counts, open, alone;
 };
 
 struct flood_answer {

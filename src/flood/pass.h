@@ -37,11 +37,20 @@ enum pass_state {
 	PASS_FORGED,  /* not ours, or damaged */
 };
 
-/* text: PASS_TEXT bytes and a NUL. */
+/* text: PASS_TEXT bytes and a NUL; empty where the key isn't there. Times: 1970 to 2106. */
 void pass_make(const struct pass_key *key, const struct pass *p, char *text);
-/* In constant time as far as the key goes. ret is written for all states but NONE and FORGED. `before` may be not there. */
+/*
+ * In constant time as far as the key goes. ret is written for all states but NONE and FORGED. `before` may be not there. Of several
+ * states the first counts: EXPIRED, MOVED, EARLY. The calls of sodium are faster after sodium_init().
+ */
 enum pass_state pass_read(const struct pass_key *now, const struct pass_key *before, struct str text, uint32_t bound,
                           int64_t wall_s, struct pass *ret);
+/*
+ * The same, but what it is to be bound to is found with the key that signed it: else all passes would read as MOVED once the key is
+ * changed. Costs a second hash only where the tag is right.
+ */
+enum pass_state pass_read_from(const struct pass_key *now, const struct pass_key *before, struct str text,
+                               const struct flood_addr *from, uint64_t browser, int64_t wall_s, struct pass *ret);
 /* What a pass is bound to. */
 uint32_t pass_bound(const struct pass_key *key, const struct flood_addr *from, uint64_t browser);
 

@@ -103,6 +103,14 @@
  *       kiosk_backup.c           kiosk backup, restore
  *       kiosk_courier.c          bookings to the hospital's FHIR server
  *       kiosk_demo.c             a hospital that doesn't exist; kiosk_demo_people.c, kiosk_demo_bank.c
+ *     gate.c         gate      nginx in front of a site
+ *       gate_run.c               the process that watches nginx and the agent
+ *       gate_site.c              what nginx is told; gate_nginx.c: what it says to that
+ *       gate_files.c             its folder; gate_certificate.c: its certificate
+ *       gate_install.c           gate install, uninstall
+ *       gate_ask.c               gate status; gate_why.c: why; gate_lists.c: allow, block, unblock, lists
+ *       gate_whom.c              whom a block may not hit by mistake
+ *       gate_agent.c             the process beside nginx; gate_events.c, gate_operators.c: what it tells
  *     interrupt.c    Ctrl-C during long work
  *     ca.c           ca        the hub's certificates
  *     check.c        check     is this khien.yaml right?
@@ -129,7 +137,9 @@ static const struct command {
 } commands[] = {
 	{ "ca", "the hub's certificates", cmd_ca },
 	{ "check", "check khien.yaml", cmd_check },
+	{ "drill", "rehearse a flood, against this machine alone", cmd_drill },
 	{ "find", "find events again that the hub has kept", cmd_find },
+	{ "gate", "let people through a flood, in front of a site", cmd_gate },
 	{ "hub", "take every log, keep it, match rules over it", cmd_hub },
 	{ "intel", "known-bad addresses, names, URLs and hashes", cmd_intel },
 	{ "hunt", "ask what the hub has kept, in a small language", cmd_hunt },

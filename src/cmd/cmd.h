@@ -7,7 +7,9 @@
 
 int cmd_ca(int argc, char **argv);
 int cmd_check(int argc, char **argv);
+int cmd_drill(int argc, char **argv);
 int cmd_find(int argc, char **argv);
+int cmd_gate(int argc, char **argv);
 int cmd_hub(int argc, char **argv);
 int cmd_hunt(int argc, char **argv);
 int cmd_intel(int argc, char **argv);

@@ -2,6 +2,7 @@
 #include "cmd/config.h"
 
 #include "cmd/config_key.h"
+#include "cmd/gate.h"
 #include "cmd/opt.h"
 #include "cmd/paths.h"
 #include "cmd/term.h"
@@ -17,7 +18,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-enum { MAX_BYTES = 1 << 20, MAX_KEYS = 64, MAX_PROBLEMS = 100 };
+enum { MAX_BYTES = 1 << 20, MAX_PROBLEMS = 100 };
 
 /* --- what is wrong --- */
 
@@ -127,8 +128,8 @@ static int find_file(struct config_reader *r, const char *path, struct buf *text
 
 struct walk {
 	struct config_reader *r;
-	struct arena arena;                      /* of the nodes */
-	const struct yaml_node *given[MAX_KEYS]; /* by the key's number; NULL: not in the file */
+	struct arena arena;                             /* of the nodes */
+	const struct yaml_node *given[CONFIG_KEYS_MAX]; /* by the key's number; NULL: not in the file */
 };
 
 /* A key's name below a prefix, up to the next dot; no such: n 0. */
@@ -144,8 +145,8 @@ static struct str part_below(const char *name, struct str prefix)
 /* What could have been meant: a key of the same group that is near, else where a key of that name belongs. */
 static void unknown(struct config_reader *r, const struct yaml_node *key, struct str prefix)
 {
-	char parts[MAX_KEYS][64], name[128];
-	const char *words[MAX_KEYS] = { NULL };
+	char parts[CONFIG_KEYS_MAX][64], name[128];
+	const char *words[CONFIG_KEYS_MAX] = { NULL };
 	size_t n = 0;
 	for (size_t i = 0; i < n_config_keys; i++) {
 		struct str part = part_below(config_keys[i].name, prefix);
@@ -300,22 +301,31 @@ static void find_defaults(struct config_reader *r)
 		c->kiosk.database = arena_printf(&c->arena, "sqlite:%s/store/kiosk.db", c->kiosk.data).p;
 	if (!c->kiosk.key_file && c->kiosk.data)
 		c->kiosk.key_file = arena_printf(&c->arena, "%s/key", c->kiosk.data).p;
-	if (!c->hub.data || !c->post.data || !c->kiosk.data)
+	if (!c->gate.data && paths_state(path, sizeof(path)))
+		c->gate.data = arena_printf(&c->arena, "%s/gate", path).p;
+	if (!c->hub.data || !c->post.data || !c->kiosk.data || !c->gate.data)
 		config_wrong(r, NULL,
-		             "there is no folder for data: HOME is not set; write hub.data, post.data and kiosk.data");
+		             "there is no folder for data: HOME is not set; write hub.data, post.data, kiosk.data and "
+		             "gate.data");
 	else if (!c->hub.unit || !c->hub.names.n)
 		config_wrong(r, NULL, "out of memory");
 }
 
 /* --- what holds between keys --- */
 
-/* Where the i-th of n entries stands; the list itself, where some of it was wrong. */
-static const struct yaml_node *entry(const struct walk *w, const char *key, size_t i, size_t n)
+static size_t number_of(const char *key)
 {
 	size_t number = 0;
 	while (number < n_config_keys && strcmp(config_keys[number].name, key) != 0)
 		number++;
-	const struct yaml_node *list = w->given[number];
+	return number;
+}
+
+/* Where the i-th of n entries stands; the list itself, where some of it was wrong. */
+static const struct yaml_node *entry(const struct walk *w, const char *key, size_t i, size_t n)
+{
+	const size_t number = number_of(key);
+	const struct yaml_node *list = number < n_config_keys ? w->given[number] : NULL;
 	const struct yaml_item *item = list && list->kind == YAML_LIST && list->n == n ? list->items : NULL;
 	for (; item && i; i--)
 		item = item->next;
@@ -398,6 +408,33 @@ static void check_kiosk(struct walk *w)
 		             "%s", err.text);
 }
 
+static void check_gate(struct walk *w)
+{
+	struct config *c = w->r->config;
+	struct err err;
+	char key[64] = "gate.";
+	const char *where = "";
+	if (!c->gate.upstream || !gate_site_permits(&c->gate, &c->arena, &where, &err))
+		return;
+	snprintf(key, sizeof(key), "gate.%s", where);
+	config_wrong(w->r, entry(w, key, 0, 0), "%s", err.text);
+}
+
+static void keep_places(struct walk *w)
+{
+	struct config_place *places = arena_zalloc(&w->r->config->arena, n_config_keys * sizeof(*places));
+	for (size_t i = 0; places && i < n_config_keys; i++)
+		if (w->given[i])
+			places[i] = (struct config_place){ w->given[i]->line, w->given[i]->column };
+	w->r->config->places = places;
+}
+
+struct config_place config_where(const struct config *c, const char *key)
+{
+	const size_t number = number_of(key);
+	return c->places && number < n_config_keys ? c->places[number] : (struct config_place){ 0, 0 };
+}
+
 /* One port for two purposes: all over TCP. */
 static void check_doubles(struct walk *w)
 {
@@ -450,6 +487,8 @@ int config_read(struct config *c, const char *path, struct buf *problems)
 		check_names(&w);
 		check_post(&w);
 		check_kiosk(&w);
+		check_gate(&w);
+		keep_places(&w);
 	}
 	arena_free(&w.arena);
 	if (r.n_errors > MAX_PROBLEMS)

@@ -86,12 +86,42 @@ struct config_kiosk {
 	const char *token;              /* file with what has to be shown here */
 };
 
+enum config_gate_mode { CONFIG_GATE_ON, CONFIG_GATE_WATCH, CONFIG_GATE_OFF };
+
+/* Section `gate`. Texts that are NULL were not given. */
+struct config_gate {
+	const char *data;               /* absolute path; need not exist yet */
+	const char *upstream;           /* URL of the site; NULL: only where the command line has it */
+	const char *upstream_ca;        /* PEM file */
+	struct config_list http, https; /* each an "ADDR:PORT" or "[ADDR6]:PORT", checked */
+	struct config_list names;       /* under which people reach it; none: any */
+	const char *certificate, *key;  /* PEM files, both or neither */
+	bool tls_only;                  /* http leads to https, browsers are told to stay there */
+	struct config_list proxies;     /* addresses and networks */
+	const char *header;             /* of those, with the client's address; or "proxy_protocol" */
+	const char *contact;            /* for who is turned away */
+	int mode, waf;                  /* enum config_gate_mode */
+	int waf_level;                  /* 1 to 4 */
+	struct config_list exclusions;  /* of the WAF */
+	const char *crs;                /* folder of CRS */
+	const char *patches;            /* folder of virtual patches */
+	uint64_t body_max;              /* bytes */
+	bool cache;
+	const char *access_log; /* file */
+};
+
+struct config_place {
+	uint32_t line, column; /* from 1; 0: it isn't in the file */
+};
+
 struct config {
-	struct arena arena; /* everything that is pointed to */
-	const char *path;   /* the file that was read; NULL: there was none, these are the defaults */
+	struct arena arena;                /* everything that is pointed to */
+	const struct config_place *places; /* of each key's value; see config_where() */
+	const char *path;                  /* the file that was read; NULL: there was none, these are the defaults */
 	struct config_hub hub;
 	struct config_post post;
 	struct config_kiosk kiosk;
+	struct config_gate gate;
 };
 
 /*
@@ -117,6 +147,9 @@ int config_limits(const struct config_hub *h, struct event_limits *ret, struct e
  */
 int config_permits(const struct config_hub *h, struct err *err);
 int config_kiosk_permits(const struct config_kiosk *k, struct err *err);
+
+/* Where a key ("gate.upstream") stands in the file that was read; 0: nowhere. */
+struct config_place config_where(const struct config *c, const char *key);
 
 /* A khien.yaml with every key, its meaning and its default, commented out. */
 void config_example(struct buf *out);

@@ -39,6 +39,7 @@ struct config_key {
 	const char *example; /* instead of the default in the example file, where that would say little */
 };
 
+enum { CONFIG_KEYS_MAX = 96 };
 extern const struct config_key config_keys[];
 extern const size_t n_config_keys;
 

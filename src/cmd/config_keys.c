@@ -5,9 +5,12 @@
 #define HUB(member)   offsetof(struct config, hub.member)
 #define POST(member)  offsetof(struct config, post.member)
 #define KIOSK(member) offsetof(struct config, kiosk.member)
+#define GATE(member)  offsetof(struct config, gate.member)
 
 static const char *const clients[] = { "ca", "any", NULL };
 static const char *const roles[] = { "primary", "standby", NULL };
+static const char *const gate_modes[] = { "on", "watch", "off", NULL };
+static const char *const waf_levels[] = { "1", "2", "3", "4", NULL };
 static const char *const languages[] = { "auto", "vi", "en", "zh", NULL };
 
 /*
@@ -165,9 +168,82 @@ const struct config_key config_keys[] = {
 	  .found = "none: neither /fhir nor /metrics is there",
 	  .help = "A file with the token that has to be shown here for /fhir and /metrics, as in 'Authorization: Bearer TOKEN'.",
 	  .example = "/etc/khien/kiosk.token" },
+
+	{ .name = "gate.data", .kind = CONFIG_FOLDER, .at = GATE(data),
+	  .found = "/var/lib/khien/gate for root, else ~/.local/state/khien/gate",
+	  .help = "The folder that the gate keeps its key, nginx's configuration and what operators said in.",
+	  .example = "/var/lib/khien/gate" },
+	{ .name = "gate.upstream", .kind = CONFIG_URL, .at = GATE(upstream),
+	  .found = "none: --upstream has to say it",
+	  .help = "The site that the gate stands in front of: http:// or https://, a name or an address, and a port; no path.",
+	  .example = "https://his.example.vn:8443" },
+	{ .name = "gate.upstream_ca", .kind = CONFIG_FILE, .at = GATE(upstream_ca),
+	  .found = "those that this machine trusts",
+	  .help = "A file with the certificate, PEM, of the CA that a site behind https:// has its own from.",
+	  .example = "/etc/khien/site-ca.crt" },
+	{ .name = "gate.names", .kind = CONFIG_NAME, .list = true, .at = GATE(names), .max = PKI_NAMES_MAX,
+	  .fallback = "[]",
+	  .help = "Names that people reach the site under; who asks for another gets nothing. None: any name.",
+	  .example = "[dangky.example.vn]" },
+	{ .name = "gate.listen.http", .kind = CONFIG_ADDRESS, .list = true, .at = GATE(http), .max = 8,
+	  .fallback = "[127.0.0.1:8080]",
+	  .help = "Where visitors come without TLS. 0.0.0.0:80 is every IPv4 address, '[::]:80' every IPv6 one.",
+	  .example = "[0.0.0.0:80, '[::]:80']" },
+	{ .name = "gate.listen.https", .kind = CONFIG_ADDRESS, .list = true, .at = GATE(https), .max = 8,
+	  .fallback = "[]",
+	  .help = "Where visitors come over TLS.",
+	  .example = "[0.0.0.0:443, '[::]:443']" },
+	{ .name = "gate.tls.certificate", .kind = CONFIG_FILE, .at = GATE(certificate),
+	  .found = "of the hub's CA on this machine, for gate.names; without one, signed by itself",
+	  .help = "The certificate and what stands above it, PEM.",
+	  .example = "/etc/letsencrypt/live/dangky.example.vn/fullchain.pem" },
+	{ .name = "gate.tls.key", .kind = CONFIG_FILE, .at = GATE(key),
+	  .found = "made with the certificate",
+	  .help = "Its key, PEM.",
+	  .example = "/etc/letsencrypt/live/dangky.example.vn/privkey.pem" },
+	{ .name = "gate.tls.only", .kind = CONFIG_BOOL, .at = GATE(tls_only), .fallback = "false",
+	  .help = "Who comes without TLS is led to https, and browsers are told to stay there for half a year." },
+	{ .name = "gate.proxies", .kind = CONFIG_NETWORK, .list = true, .at = GATE(proxies), .fallback = "[]", .max = 64,
+	  .help = "Addresses and networks of proxies in front of the gate, which say whose request it is.",
+	  .example = "[10.0.0.0/8]" },
+	{ .name = "gate.header", .kind = CONFIG_TITLE, .at = GATE(header), .fallback = "X-Forwarded-For",
+	  .help = "Where those say it: a header, or proxy_protocol." },
+	{ .name = "gate.contact", .kind = CONFIG_TITLE, .at = GATE(contact),
+	  .found = "none",
+	  .help = "Shown to who is turned away for a while: a phone number that helps.",
+	  .example = "028 3999 0000" },
+	{ .name = "gate.mode", .kind = CONFIG_CHOICE, .at = GATE(mode), .fallback = "on", .choices = gate_modes,
+	  .first = CONFIG_GATE_ON,
+	  .help = "on; watch: it says what it would do, and touches nobody; off: nginx alone." },
+	{ .name = "gate.body_max", .kind = CONFIG_SIZE, .at = GATE(body_max), .fallback = "10 MB",
+	  .help = "The most that one request may send." },
+	{ .name = "gate.cache", .kind = CONFIG_BOOL, .at = GATE(cache), .fallback = "true",
+	  .help = "Keep styles, scripts and pictures of the site, as far as it permits." },
+	{ .name = "gate.access_log", .kind = CONFIG_FILE, .at = GATE(access_log),
+	  .found = "none",
+	  .help = "A file with a line for each request that was let through, in nginx's combined format.",
+	  .example = "/var/log/khien/gate.log" },
+	{ .name = "gate.waf.mode", .kind = CONFIG_CHOICE, .at = GATE(waf), .fallback = "on", .choices = gate_modes,
+	  .first = CONFIG_GATE_ON,
+	  .help = "ModSecurity with the Core Rule Set: on, watch, off. Without its packages on this machine it is off." },
+	{ .name = "gate.waf.level", .kind = CONFIG_CHOICE, .at = GATE(waf_level), .fallback = "1", .choices = waf_levels,
+	  .first = 1,
+	  .help = "How much the Core Rule Set suspects: 1 to 4. Beyond 1 a site needs exclusions of its own." },
+	{ .name = "gate.waf.exclusions", .kind = CONFIG_TITLE, .list = true, .at = GATE(exclusions), .max = 16,
+	  .fallback = "[]",
+	  .help = "What this site needs that the rules would take for an attack: kiosk, or names of files NAME.conf in the\n"
+	          "folder exclusions of gate.data.",
+	  .example = "[kiosk]" },
+	{ .name = "gate.waf.crs", .kind = CONFIG_FOLDER, .at = GATE(crs), .fallback = "/usr/share/modsecurity-crs",
+	  .help = "The folder of the Core Rule Set." },
+	{ .name = "gate.waf.patches", .kind = CONFIG_FOLDER, .at = GATE(patches),
+	  .found = "patches in the folder",
+	  .help = "A folder with virtual patches: known holes of the site, closed in front of it.",
+	  .example = "/etc/khien/patches" },
 };
 /* clang-format on */
 const size_t n_config_keys = ARRAY_LEN(config_keys);
+_Static_assert(ARRAY_LEN(config_keys) <= CONFIG_KEYS_MAX, "room for what was read of each");
 
 /* --- the example --- */
 
@@ -200,6 +276,12 @@ static int groups(struct buf *out, const char *before, const char *name)
 	return indent;
 }
 
+static const char *default_of(const struct config_key *k)
+{
+	const char *fallback = k->fallback && strcmp(k->fallback, "[]") != 0 ? k->fallback : "none";
+	return k->found ? k->found : fallback;
+}
+
 void config_example(struct buf *out)
 {
 	const char *before = "";
@@ -210,7 +292,7 @@ void config_example(struct buf *out)
 		int indent = groups(out, before, k->name);
 		comment(out, indent, k->help);
 		if (k->example)
-			buf_printf(out, "%*s# Default: %s.\n", indent, "", k->found ? k->found : "none");
+			buf_printf(out, "%*s# Default: %s.\n", indent, "", default_of(k));
 		buf_printf(out, "%*s#%s: %s\n", indent, "", k->name + last_part(k->name),
 		           k->example ? k->example : k->fallback);
 		before = k->name;

@@ -309,6 +309,53 @@ static void kiosk(void **state)
 	config_done(&c);
 }
 
+static void gate(void **state)
+{
+	static const char *const cases[][2] = {
+		{ "upstream: http://10.0.0.7/portal",
+		  "2:13: 'http://10.0.0.7/portal' is no URL of a site: write http:// or https://, a name or an "
+		  "address, and "
+		  "a port where it isn't the usual one, without a path: 'http://127.0.0.1:8480'\n" },
+		{ "{ upstream: http://a, contact: 'call \"us\"' }",
+		  "2:34: there is a \", which nginx would take for more than a character: write it without\n" },
+		{ "{ upstream: http://a, tls: { only: true } }",
+		  "2:38: everyone would be led to https, which nothing listens for: write listen.https\n" },
+		{ "{ upstream: http://a, proxies: [10.0.0.0/8, 0.0.0.0/0] }",
+		  "2:34: '0.0.0.0/0' is everybody: then each visitor could say who he is. Write the proxies' own "
+		  "addresses\n" },
+		{ "waf: { level: 5 }", "2:17: write one of 1, 2, 3, 4\n" },
+		{ "mode: maybe", "2:9: write one of on, watch, off\n" },
+	};
+	struct config c;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		char text[256];
+		snprintf(text, sizeof(text), "gate:\n  %s\n", cases[i][0]);
+		assert_says(text, -EINVAL, cases[i][1]);
+	}
+	assert_read(&c, "gate:\n"
+	                "  data: /tmp/not/there\n"
+	                "  upstream: https://his.example.vn\n"
+	                "  listen: { http: ['0.0.0.0:80', '[::]:80'], https: '[::]:443' }\n"
+	                "  waf: { mode: watch, level: 2, exclusions: kiosk }\n");
+	assert_string_equal(c.gate.upstream, "https://his.example.vn");
+	assert_string_equal(c.gate.header, "X-Forwarded-For");
+	assert_list(&c.gate.http, "0.0.0.0:80 [::]:80");
+	assert_list(&c.gate.https, "[::]:443");
+	assert_list(&c.gate.exclusions, "kiosk");
+	assert_int_equal(c.gate.mode, CONFIG_GATE_ON);
+	assert_int_equal(c.gate.waf, CONFIG_GATE_WATCH);
+	assert_int_equal(c.gate.waf_level, 2);
+	assert_int_equal(c.gate.body_max, 10000000);
+	assert_true(c.gate.cache);
+	assert_null(c.gate.certificate);
+	assert_int_equal(config_where(&c, "gate.upstream").line, 3);
+	assert_int_equal(config_where(&c, "gate.upstream").column, 13);
+	assert_int_equal(config_where(&c, "gate.waf.level").column, 30);
+	assert_int_equal(config_where(&c, "gate.names").line, 0);
+	assert_int_equal(config_where(&c, "gate.nothing").line, 0);
+	config_done(&c);
+}
+
 static void wrong_addresses(void **state)
 {
 	static const char *const cases[][2] = {
@@ -438,17 +485,12 @@ static int teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(defaults),
-		cmocka_unit_test(each_default_is_itself),
-		cmocka_unit_test(example),
-		cmocka_unit_test(everything),
-		cmocka_unit_test(wrong),
-		cmocka_unit_test(kiosk),
-		cmocka_unit_test(wrong_addresses),
-		cmocka_unit_test(plain_text),
-		cmocka_unit_test(between_keys),
-		cmocka_unit_test(all_at_once),
-		cmocka_unit_test(files_that_are_none),
+		cmocka_unit_test(defaults),    cmocka_unit_test(each_default_is_itself),
+		cmocka_unit_test(example),     cmocka_unit_test(everything),
+		cmocka_unit_test(wrong),       cmocka_unit_test(kiosk),
+		cmocka_unit_test(gate),        cmocka_unit_test(wrong_addresses),
+		cmocka_unit_test(plain_text),  cmocka_unit_test(between_keys),
+		cmocka_unit_test(all_at_once), cmocka_unit_test(files_that_are_none),
 		cmocka_unit_test(limits),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);

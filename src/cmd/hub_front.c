@@ -3,6 +3,7 @@
  * sandbox; what follows is in hub_serve.c.
  */
 #include "cmd/hub_front.h"
+#include "cmd/paths.h"
 
 #include "api/credentials.h"
 #include "cmd/hub_posts.h"
@@ -200,9 +201,11 @@ static int start_opener(struct front *f, struct err *err)
 	const bool listens = !f->c->options->play_only;
 	const struct config_list none = { 0 };
 	struct sources *s = &f->sources;
+	char gate[4096];
 	const struct sources_config config = {
 		.files = hub->files.at,
 		.n_files = listens ? hub->files.n : 0,
+		.own = listens && hub->journal ? paths_gate_events(gate, sizeof(gate)) : NULL,
 		.machine = listens && hub->journal,
 		.journal = listens && hub->journal,
 		.syslog = hub->syslog.at,

@@ -55,8 +55,7 @@ int supervise_beat(int pipe, enum supervise_beat beat, int64_t now, int64_t *at)
 
 /* --- who started this --- */
 
-/* False: it could not be said now. */
-static bool notify(const char *what)
+bool supervise_notify(const char *what)
 {
 	const char *path = getenv("NOTIFY_SOCKET");
 	struct sockaddr_un to = { .sun_family = AF_UNIX };
@@ -78,7 +77,7 @@ static bool say_ready(const char *what)
 {
 	char text[128];
 	snprintf(text, sizeof(text), "READY=1\nSTATUS=%s", what ? what : "at work");
-	return notify(text);
+	return supervise_notify(text);
 }
 
 /* The two are watched here: what is left to be watched is this process. */
@@ -87,7 +86,7 @@ static void feed_watchdog(struct run *r)
 	if (r->fed && r->now - r->fed < CLOCK_S)
 		return;
 	r->fed = r->now;
-	notify(r->progress && !r->ready ? "WATCHDOG=1\nEXTEND_TIMEOUT_USEC=60000000" : "WATCHDOG=1");
+	supervise_notify(r->progress && !r->ready ? "WATCHDOG=1\nEXTEND_TIMEOUT_USEC=60000000" : "WATCHDOG=1");
 	r->progress = false;
 }
 
@@ -108,7 +107,7 @@ static void stop_front(struct run *r)
 static void stop(struct run *r)
 {
 	if (!r->stopping)
-		notify("STOPPING=1");
+		supervise_notify("STOPPING=1");
 	r->stopping = true;
 	stop_front(r);
 }

@@ -57,4 +57,7 @@ struct supervisor {
  */
 int supervise(const struct supervisor *s, struct err *err);
 
+/* sd_notify(3) alone, for who watches processes otherwise. false: it could not be said now. */
+bool supervise_notify(const char *what);
+
 #endif

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -43,4 +44,32 @@ const char *paths_state(char *buf, size_t size)
 	else
 		return NULL;
 	return finish(buf, size, n);
+}
+
+const char *paths_waf(char *buf, size_t size)
+{
+	char self[4096];
+	const ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	self[n > 0 ? n : 0] = '\0';
+	char *slash = strrchr(self, '/');
+	if (slash)
+		*slash = '\0';
+	static const char *const behind[] = { "/gate/waf", "/../share/khien/waf" };
+	for (size_t i = 0; slash && i < sizeof(behind) / sizeof(behind[0]); i++) {
+		const int length = snprintf(buf, size, "%s%s", self, behind[i]);
+		if ((size_t)length < size && !access(buf, R_OK))
+			return buf;
+	}
+	snprintf(buf, size, "%s/waf", KHIEN_DATADIR);
+	return access(buf, R_OK) ? NULL : buf;
+}
+
+const char *paths_gate_events(char *buf, size_t size)
+{
+	static const char rest[] = "/gate/state/events.jsonl";
+	const size_t n = paths_state(buf, size) ? strlen(buf) : size;
+	if (n + sizeof(rest) > size)
+		return NULL;
+	memcpy(buf + n, rest, sizeof(rest));
+	return buf;
 }

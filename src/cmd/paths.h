@@ -11,5 +11,9 @@
 const char *paths_cache(char *buf, size_t size);
 /* For what must not be lost: $XDG_STATE_HOME/khien, else /var/lib/khien for root, else $HOME/.local/state/khien. */
 const char *paths_state(char *buf, size_t size);
+/* The folder of khien's own rules for the WAF (gate/waf): installed, else beside the program in its build folder. NULL: there is none. */
+const char *paths_waf(char *buf, size_t size);
+/* The events of the gate on this machine, where it keeps them if nobody says otherwise: cmd/gate_events.h. */
+const char *paths_gate_events(char *buf, size_t size);
 
 #endif

@@ -1,4 +1,5 @@
 /* The worker of khien post: follows logs into the post's spool, within the sandbox. */
+#include "cmd/paths.h"
 #include "cmd/post.h"
 #include "os/atomic.h"
 #include "os/sandbox.h"
@@ -138,6 +139,7 @@ static int start_opener(struct worker *w, struct err *err)
 {
 	const struct config_post *p = w->p;
 	const char *ordered[POST_FOLLOWED_MAX];
+	char gate[4096];
 	int code = post_followed_load(&w->followed, p->data, &p->below, err);
 	for (size_t i = 0; i < w->followed.n; i++)
 		ordered[i] = w->followed.paths[i];
@@ -147,6 +149,7 @@ static int start_opener(struct worker *w, struct err *err)
 		.ordered = ordered,
 		.below = w->followed.below,
 		.n_ordered = w->followed.n,
+		.own = p->journal ? paths_gate_events(gate, sizeof(gate)) : NULL,
 		.machine = p->journal,
 		.journal = p->journal,
 		.syslog = p->syslog.at,

@@ -75,6 +75,53 @@ enum word {
 	WORD_HUNT_WITHOUT, /* %s events */
 	WORD_EXPORTED,     /* %s events, %s bytes, %.1f s */
 	WORD_IMPORTED,     /* %s events, %s known, %s bad lines, %.1f s */
+	WORD_GATE_LABELS,  /* labels of its lines, "|" between */
+	WORD_GATE_REST,
+	WORD_GATE_STRICT, /* %s time, %s minutes */
+	WORD_GATE_WATCHES,
+	WORD_GATE_PRESSURE, /* %.2f */
+	WORD_GATE_SHARES,   /* %s a person's, %s a stranger's */
+	WORD_GATE_NO_BOUND,
+	WORD_GATE_EACH_SECOND, /* %.2f */
+	WORD_GATE_RATE,        /* %.0f, %.0f */
+	WORD_GATE_SITE,        /* %.0f ms, %.0f ms, %s share of errors, %.0f, %.0f ms */
+	WORD_GATE_PASS,
+	WORD_GATE_SLOW,
+	WORD_GATE_DENY,
+	WORD_GATE_DROP,
+	WORD_GATE_PASSES,  /* %s given, %s shown, %s bad */
+	WORD_GATE_WAF,     /* %s mode, %u level */
+	WORD_GATE_LISTS,   /* %u, %u */
+	WORD_GATE_WORKERS, /* %u workers, %.0f MB */
+	WORD_GATE_SHED,    /* %s records, %s events */
+	WORD_GATE_FREE, /* in the order of enum flood_reason (flood/flood.h), as WORD_GATE_PASS of enum flood_verdict */
+	WORD_GATE_ALLOWED,
+	WORD_GATE_BLOCKED,
+	WORD_GATE_STRANGER,
+	WORD_GATE_SHARE,
+	WORD_GATE_NETWORK,
+	WORD_GATE_NEW_PEOPLE,
+	WORD_GATE_COST,
+	WORD_GATE_ERRORS,
+	WORD_GATE_FINGERPRINT,
+	WORD_GATE_PERSISTENT,
+	WORD_GATE_NEXT,   /* %s address, %s verdict */
+	WORD_GATE_THEN,   /* %s number, %s time, %s address, %s verdict */
+	WORD_GATE_SINCE,  /* %s time */
+	WORD_GATE_UNTIL,  /* %s time */
+	WORD_GATE_HAD,    /* %.2f, %s */
+	WORD_GATE_AROUND, /* %.2f network, %s share of errors, %.1f cost, %.0f people */
+	WORD_GATE_SHARED,
+	WORD_GATE_WITH_PASS,
+	WORD_GATE_WITHOUT_PASS,
+	WORD_GATE_COME_BACK, /* %.0f s */
+	WORD_GATE_LISTED,    /* %s prefix, %s who, %s until, %s why */
+	WORD_GATE_NEVER,
+	WORD_GATE_LAST,       /* %s number, %s time */
+	WORD_GATE_TO_ALLOW,   /* %s command */
+	WORD_GATE_TO_UNBLOCK, /* %s command */
+	WORD_GATE_TO_SEE,     /* %s command */
+	WORD_GATE_NOT_KNOWN,  /* %s number */
 	N_WORDS
 };
 

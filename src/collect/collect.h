@@ -123,8 +123,9 @@ struct sources_config {
 	/* Paths that somebody else than this machine's people named, each below a folder of theirs: opener.h, `below`. */
 	const char *const *ordered, *const *below;
 	size_t n_ordered;
-	bool machine; /* this machine's text logs, those that the journal has too only where there is none */
-	bool journal; /* wanted, where there is one */
+	const char *own; /* what another part of khien writes on this machine, and need not be there; NULL: nothing */
+	bool machine;    /* this machine's text logs, those that the journal has too only where there is none */
+	bool journal;    /* wanted, where there is one */
 	const char *const *syslog, *const *syslog_tls; /* "ADDR:PORT"; the first over UDP and TCP */
 	size_t n_syslog, n_syslog_tls;
 };

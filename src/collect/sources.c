@@ -150,6 +150,8 @@ int sources_find(struct sources *s, const struct sources_config *config, struct 
 		code = add(s, is_pattern(c->files[i]) ? OPENER_PATTERN : OPENER_FILE, c->files[i], false, err);
 	for (size_t i = 0; i < c->n_ordered && !code; i++)
 		code = add_ordered(s, c->ordered[i], c->below[i], err);
+	if (c->own && !code)
+		code = add(s, OPENER_FILE, c->own, true, err);
 	if (c->machine && !code)
 		code = find_files(s, journal, err);
 	for (size_t i = 0; i < c->n_syslog && !code; i++) {

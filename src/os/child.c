@@ -19,7 +19,7 @@ static int become(const struct child_config *c, int report)
 	int out = c->out < 0 ? null : c->out;
 	/* `report` may not be among the three that are replaced */
 	if (report <= STDERR_FILENO || dup2(out, STDOUT_FILENO) < 0 || dup2(null, STDIN_FILENO) < 0 ||
-	    dup2(null, STDERR_FILENO) < 0)
+	    dup2(c->errors ? out : null, STDERR_FILENO) < 0)
 		return report <= STDERR_FILENO ? -EBADF : -errno;
 	close_range(STDERR_FILENO + 1, ~0u, CLOSE_RANGE_CLOEXEC);
 	sigset_t none;
@@ -27,6 +27,8 @@ static int become(const struct child_config *c, int report)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	for (int s = 1; s < NSIG; s++)
 		signal(s, SIG_DFL);
+	if (c->group && setpgid(0, 0))
+		return -errno;
 	if (c->change_ids &&
 	    (setgroups(0, NULL) || setresgid(c->gid, c->gid, c->gid) || setresuid(c->uid, c->uid, c->uid)))
 		return -errno;

@@ -10,6 +10,8 @@
 struct child_config {
 	const char *const *argv; /* argv[0] is the program's absolute path; ends with NULL */
 	int out;         /* becomes its standard output; -1: /dev/null. Standard input and error are /dev/null */
+	bool errors;     /* its standard error too goes to `out` */
+	bool group;      /* it leads a process group of its own */
 	bool change_ids; /* run as uid and gid, without further groups */
 	uid_t uid;
 	gid_t gid;

@@ -14,4 +14,7 @@ enum { CONTROL_ANSWER_MAX = 4 << 20 };
 int control_ask(const char *socket, const char *method, const char *target, struct str body, struct buf *answer,
                 struct err *err);
 
+/* The answer as it came over the socket, up to its end: the status, with *body borrowed from it. -EPROTO: it is none, or cut off. */
+int control_read(struct str bytes, struct str *body);
+
 #endif

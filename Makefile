@@ -12,7 +12,7 @@ run: build
 
 build:
 	@tools/deps build
-	@TARGETS=khien tools/build
+	@TARGETS=program tools/build
 
 test:
 	@tools/deps build

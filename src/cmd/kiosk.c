@@ -125,6 +125,7 @@ static int move_data(struct config *c, const char *data, struct err *err)
 
 static int read_config(struct run *r, struct err *err)
 {
+	static const char *const loopback[] = { "127.0.0.1", "::1" };
 	CLEANUP(buf_free) struct buf problems = { 0 };
 	struct config_kiosk *k = &r->config.kiosk;
 	int code = config_read(&r->config, r->args.config, &problems);
@@ -137,6 +138,8 @@ static int read_config(struct run *r, struct err *err)
 	replace(&k->http, &r->args.http);
 	replace(&k->https, &r->args.https);
 	/* the demo's data are nobody's, and not where anybody's are */
+	if (r->args.demo && !k->proxies.n) /* as `make run` has the gate before it */
+		k->proxies = (struct config_list){ loopback, ARRAY_LEN(loopback) };
 	if (r->args.demo && !r->args.data)
 		r->args.data = arena_printf(&r->config.arena, "%s-demo", k->data).p;
 	if (r->args.demo || r->args.data)

@@ -38,7 +38,7 @@ void place_hash(unsigned char ret[PLACE_HASH], struct str a)
 	crypto_generichash(ret, PLACE_HASH, (const unsigned char *)a.p, a.n, NULL, 0);
 }
 
-/* mkdir -p, for a folder of its own: nobody else may read it. */
+/* mkdir -p; nobody else may list the last one, but others of khien have folders in it. */
 static int make_folders(const char *dir)
 {
 	char path[4096];
@@ -53,7 +53,7 @@ static int make_folders(const char *dir)
 		mkdir(path, 0755);
 		*p = '/';
 	}
-	return mkdir(path, 0700) && errno != EEXIST ? -errno : 0;
+	return mkdir(path, 0711) && errno != EEXIST ? -errno : 0;
 }
 
 int place_open(struct places **ret, const char *dir, const char *name, struct err *err)

@@ -103,7 +103,7 @@ static void one_text(void **state)
 	struct pass_key key = key_of('a'), before = key_of('b');
 	struct pass p = some(), got;
 	char text[PASS_TEXT + 1];
-	p.id = 0xfbefbefbefbefbef; /* its text has '-' */
+	p.id = 0x00fbefbefbefbe00; /* its text has '-' */
 	pass_make(&key, &p, text);
 	assert_non_null(strchr(text, '-'));
 	for (size_t i = 0; i < PASS_TEXT; i++) {
@@ -127,7 +127,7 @@ static void other_versions_are_forged(void **state)
 	char text[PASS_TEXT + 1];
 	for (int version = 1; version <= 2; version++) {
 		wire[0] = (unsigned char)version;
-		crypto_generichash(wire + 22, 16, wire, 22, key.bytes, PASS_KEY);
+		crypto_shorthash_siphashx24(wire + 22, wire, 22, key.bytes);
 		sodium_bin2base64(text, sizeof(text), wire, sizeof(wire), sodium_base64_VARIANT_URLSAFE_NO_PADDING);
 		assert_int_equal(pass_read(&key, NULL, str_from(text), 0, 0, &got),
 		                 version == 1 ? PASS_VALID : PASS_FORGED);

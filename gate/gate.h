@@ -1,6 +1,6 @@
 /*
- * Inside of the nginx module (README.md): what its files share. All of it runs in nginx's single thread; the shared memory alone is
- * everybody's.
+ * Inside of the nginx module (README.md): what its files share. All of it runs in nginx's single thread; the shared
+ * memory alone is everybody's.
  *
  *   module.c    directives, phases                    request.c  a request as flood sees it
  *   zone.c      shared memory, seats, timer           verdict.c  what is done with it
@@ -36,8 +36,8 @@ enum {
 struct gate_shared {
 	char name[GATE_ZONE_NAME + 1];
 	/*
-	 * A worker holds the one of its slot as long as it lives: the kernel says when it ended, however it did. So a reload's old workers
-	 * never have the slot of a new one, and what a killed one left open is forgotten.
+	 * A worker holds the one of its slot as long as it lives: the kernel says when it ended, however it did. So a
+	 * reload's old workers never have the slot of a new one, and what a killed one left open is forgotten.
 	 */
 	pthread_mutex_t seats[FLOOD_WORKERS];
 };

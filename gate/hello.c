@@ -2,7 +2,7 @@
 
 enum { CLIENT_HELLO = 1, HEAD = 4 };
 
-/* What lies in the pool of the connection: this is how it is found there, as HTTP/2's streams have connections of their own. */
+/* How a fingerprint is found in its connection's pool: HTTP/2's streams have connections of their own, but this one pool. */
 static void hello_gone(void *hello)
 {
 }

@@ -1,7 +1,5 @@
 #include "gate.h"
 
-#include <inttypes.h>
-
 enum { BITS = 5, DIGITS = 12, SECONDS_MAX = 3600 };
 
 /* --- the number on the page --- */
@@ -103,7 +101,7 @@ static void write_page(struct buf *b, const struct words *w, bool again, struct 
 		add_escaped(b, contact);
 		buf_printf(b, "%s</p>", w->contact + blank + 1);
 	}
-	buf_printf(b, "<p><small>%s" NUMBER "</small></p></body></html>\n", w->number);
+	buf_printf(b, "<p><small>%s" NUMBER "</small></p></body></html>\n", contact.n ? w->number : "");
 }
 
 /* Cuts a text at its blanks, once for all requests. */
@@ -175,7 +173,7 @@ ngx_int_t gate_page_send(struct gate_asked *a)
 	ngx_http_request_t *r = a->r;
 	const struct gate_server *server = ngx_http_get_module_srv_conf(r, ngx_http_khien_module);
 	const uint32_t wait = ngx_max(1, ngx_min((a->answer.wait_ms + 999) / 1000, SECONDS_MAX));
-	snprintf(a->seconds, sizeof(a->seconds), "%" PRIu32, wait);
+	*ngx_snprintf((u_char *)a->seconds, sizeof(a->seconds) - 1, "%uD", wait) = '\0';
 	const struct str seconds = str_from(a->seconds), number = str_from(a->id);
 	const struct gate_page *page = !a->html  ? &server->pages->line
 	                               : a->safe ? &server->pages->again[a->language]

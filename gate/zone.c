@@ -87,7 +87,7 @@ static ngx_int_t make_new(ngx_shm_zone_t *zone, struct gate *g)
 	return NGX_OK;
 }
 
-/* nginx calls it for each start and reload, when all of the configuration is read. before: of the configuration that ran until now. */
+/* nginx calls it at each start and reload, when all of the configuration is read. before: what ran until now. */
 static ngx_int_t zone_begins(ngx_shm_zone_t *zone, void *before)
 {
 	struct gate *g = zone->data;

@@ -36,6 +36,11 @@
  *     run.c          a store's events through them; pluck.c: fields of an event
  *     sigma.c        a hunt as a Sigma rule
  *   kiosk/   booking, queue, payment: the desk over a database, pages, the pass to a standby; see kiosk/desk.h
+ *   drill/   floods that are rehearsed: run.c, a process each for
+ *     bots.c         bots: due, asked, counted; slow.c, h2.c: some of their kinds
+ *     patient.c      patients, and mimic.c: browsers (visit.c), pages (page.c, kiosk_page.c)
+ *     http.c, line.c what both speak, and over what; measure.c: what is told
+ *     namespace.c    the network of their own; address.c: who comes from where
  *   pki/     certificates
  *     ca.c           the CA: made, signs
  *     request.c      what it signs at all
@@ -111,6 +116,10 @@
  *       gate_ask.c               gate status; gate_why.c: why; gate_lists.c: allow, block, unblock, lists
  *       gate_whom.c              whom a block may not hit by mistake
  *       gate_agent.c             the process beside nginx; gate_events.c, gate_operators.c: what it tells
+ *     drill.c        drill     floods that are rehearsed
+ *       drill_flood.c            before and after; drill_table.c: side by side
+ *       drill_site.c             the site: kiosk, nginx, gate; drill_kiosk.c: its hospital
+ *       drill_load.c             bots and patients alone; drill_json.c: what came of it
  *     interrupt.c    Ctrl-C during long work
  *     ca.c           ca        the hub's certificates
  *     check.c        check     is this khien.yaml right?

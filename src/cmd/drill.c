@@ -78,7 +78,7 @@ static int read_kind(struct str word, bool has_tls, struct drill_bots *to, struc
 }
 
 /* What none of them has taken is shared. */
-static void share(const struct drill_args *a, struct drill_bots *to, size_t n)
+static int share(const struct drill_args *a, struct drill_bots *to, size_t n, struct err *err)
 {
 	double left = (double)a->rate;
 	size_t sharers = 0;
@@ -90,12 +90,16 @@ static void share(const struct drill_args *a, struct drill_bots *to, size_t n)
 		else
 			left -= to[i].rate;
 	}
+	if (sharers && a->rate && left <= 0) /* 0 would be as fast as it goes */
+		return err_set(err, -EINVAL,
+		               "--kinds: nothing is left of --rate for those without a rate of their own");
 	for (size_t i = 0; i < n; i++) {
-		const uint64_t first = a->connections / n + (i < a->connections % n);
-		to[i].connections = (unsigned)(first ? first : 1);
+		const uint64_t part = a->connections / n + (i < a->connections % n);
+		to[i].connections = (unsigned)(part ? part : 1);
 		if (to[i].rate < 0)
 			to[i].rate = left > 0 ? left / (double)sharers : 0;
 	}
+	return 0;
 }
 
 int drill_mix(const struct drill_args *a, const char *const *paths, const char *base, bool has_tls,
@@ -115,9 +119,10 @@ int drill_mix(const struct drill_args *a, const char *const *paths, const char *
 			return code;
 		rest = str_sub(rest, comma + 1, rest.n);
 	}
-	share(a, to, found);
-	*n = found;
-	return 0;
+	const int code = share(a, to, found, err);
+	if (!code)
+		*n = found;
+	return code;
 }
 
 /* --- options --- */
@@ -170,6 +175,9 @@ static size_t flood_has(struct drill_args *a, struct job_opt *to)
 		    "a portal on loopback that runs already, in place of the kiosk:\npatients read its pages",
 		    &a->portal, 0, 0, NULL } },
 		{ FLOOD, { "loopback", 0, OPT_FLAG, NULL, "also as root: no namespaces", &a->loopback, 0, 0, NULL } },
+		{ FLOOD,
+		  { "shared", 0, OPT_FLAG, NULL, "bots and patients come from one address, as behind a carrier's",
+		    &a->shared, 0, 0, NULL } },
 		{ FLOOD,
 		  { "cores", 0, OPT_FLAG, NULL, "the site on the first core alone, bots and patients on the last",
 		    &a->cores, 0, 0, NULL } },

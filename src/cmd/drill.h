@@ -19,7 +19,7 @@ struct drill_args {
 	bool json;
 	/* flood */
 	const char *portal;
-	bool loopback, cores;
+	bool loopback, cores, shared;
 	int language;
 	/* load */
 	const char *to, *to_tls, *host, *from, *patients_from, *first, *bank, *bank_secret, *bank_account;

@@ -60,6 +60,12 @@ static bool wants_tls(const struct drill_bots *bots, size_t n)
 	return false;
 }
 
+/* Behind this, bots' addresses begin. */
+static const char *crowd_base(const struct flood *f)
+{
+	return f->network ? DRILL_CROWD_IP : "127.64.0.0";
+}
+
 static void set_patients(struct flood *f, const char *first)
 {
 	const struct drill_args *a = f->a;
@@ -68,8 +74,10 @@ static void set_patients(struct flood *f, const char *first)
 		.n = (unsigned)a->patients,
 		/* all are there when four fifths of the time are over */
 		.arrivals = (double)a->patients * 1.25 / (double)a->seconds,
-		.sources = a->patients ? (unsigned)a->patients : 1,
-		.base = f->network ? "10.96.0.0" : "127.32.0.0",
+		.sources = a->patients && !a->shared ? (unsigned)a->patients : 1,
+		.base = a->shared    ? crowd_base(f)
+		        : f->network ? "10.96.0.0"
+		                     : "127.32.0.0",
 		.think_s = (double)a->think_ms / 1e3,
 		.first = first,
 		.pages = (unsigned)a->pages,
@@ -116,7 +124,9 @@ static int prepare(struct flood *f, struct err *err)
 		f->paths[i] = a->paths.at[i];
 	f->site.upstream = a->portal ? f->upstream : NULL;
 	f->site.interrupt = &f->interrupt;
-	code = drill_mix(a, f->paths, f->network ? DRILL_CROWD_IP : "127.64.0.0", !a->portal, f->bots, &d->n_bots, err);
+	code = drill_mix(a, f->paths, crowd_base(f), !a->portal, f->bots, &d->n_bots, err);
+	for (size_t i = 0; i < d->n_bots && a->shared; i++)
+		f->bots[i].sources = 1;
 	if (!code && a->portal && wants_tls(f->bots, d->n_bots))
 		code = err_set(err, -EINVAL,
 		               "kinds tls and h2 aren't for a portal: how it is without the gate can't be told");

@@ -141,9 +141,9 @@ int drill_load(const struct drill_args *a)
 	int code = l ? prepare(a, l, &err) : err_set(&err, -ENOMEM, "%m");
 	if (!code)
 		code = run(l, a->json, &err);
-	const int status = code                                     ? drill_complain("load", &err)
-	                   : l->result.served < l->drill.patients.n ? EXIT_FOUND
-	                                                            : EXIT_NOTHING;
+	const int status = code                                    ? drill_complain("load", &err)
+	                   : l->result.served < l->result.patients ? EXIT_FOUND
+	                                                           : EXIT_NOTHING;
 	free(l);
 	return status;
 }

@@ -27,14 +27,14 @@
 #include <sys/types.h>
 
 /*
- * DATA and what lies in it. As root: DATA/state and DATA/run are the agent's (user khien) and nobody else's; DATA/nginx may be entered
- * by nginx's workers; the rest is root's. Else all is of who started it.
+ * DATA and what lies in it. As root: DATA/state is the agent's (user khien) and nobody else's, DATA/run it may enter; DATA/nginx may be
+ * entered by nginx's workers; the rest is root's. Else all is of who started it.
  */
 struct gate_paths {
 	const char *data;
 	const char *nginx;      /* DATA/nginx: nginx.conf, waf.conf, cache/, temp/, log.sock */
 	const char *log_socket; /* DATA/nginx/log.sock: nginx's error log, a line a datagram, "<PRI>TIME khien: LINE" */
-	const char *run;        /* DATA/run, 0700 */
+	const char *run;        /* DATA/run, 0710 */
 	const char *control;    /* DATA/run/control: for control_ask() */
 	const char *pid;        /* DATA/run/nginx.pid */
 	const char *state;      /* DATA/state, 0700 */
@@ -104,6 +104,8 @@ int gate_patches(int argc, char **argv);
 int gate_install(int argc, char **argv);
 /* The nginx folder that DATA/installed names, and who its workers are, NUL-terminated; empty: none. */
 int gate_installed(const struct gate *g, struct buf *folder, struct buf *worker, struct err *err);
+/* Has the nginx of that folder take its configuration anew; where it can't, that is logged. */
+void gate_installed_reload(const struct gate *g, const char *folder);
 
 /* --- gate_site.c: what nginx is told, of khien.yaml, the command line and the machine --- */
 

@@ -35,8 +35,9 @@ struct agent {
 		uint64_t waf, lines, waf_shed, lines_shed;
 	} second;                     /* what came in it */
 	int64_t normal_at, status_at; /* monotonic: not before */
+	char lasting[GATE_ID + 1];    /* the id of what was last told of a flood that goes on */
+	bool away, unwritten, unread; /* told already */
 	bool ending;
-	bool away, unwritten, unread;
 };
 
 /* Tells trouble when it begins, and when it is over. */
@@ -107,20 +108,21 @@ static void look_at_flood(struct agent *a)
 	a->status_at = clock_monotonic(a->g->clock) + STATUS_EVERY;
 	if (gate_get(a->g, "/status", &status, &err))
 		return; /* poll_gate() tells */
-	if (gate_events_lasting(&line, status, clock_wall(a->g->clock), id) && !gate_events_has(&a->events, id))
-		put(a, buf_str(&line));
+	if (gate_events_lasting(&line, status, clock_wall(a->g->clock), id) && strcmp(id, a->lasting) != 0 &&
+	    (gate_events_has(&a->events, id) || !put(a, buf_str(&line))))
+		memcpy(a->lasting, id, sizeof(id));
 	json_decref(status);
 }
 
 /* --- the error log --- */
 
-/* What people wrote may stand behind a question mark, and is nobody's business here. In place. */
+/* What people wrote may stand behind a question mark, and is nobody's business here: it goes, up to the quote that ends it. In place. */
 static size_t cut_queries(char *line, size_t n)
 {
 	size_t to = 0;
 	bool within = false;
 	for (size_t i = 0; i < n; i++) {
-		within = within && !strchr("\" ,", line[i]);
+		within = within && line[i] != '"';
 		if (!within)
 			line[to++] = line[i];
 		within = within || line[i] == '?';
@@ -284,7 +286,7 @@ static int work(struct agent *a, struct err *err)
 	code = gate_events_open(&a->events, err);
 	if (code)
 		return code;
-	a->normal_at = clock_monotonic(a->g->clock) + NORMAL_EVERY;
+	a->normal_at = clock_monotonic(a->g->clock) + STATUS_EVERY;
 	code = loop_run(a->loop);
 	if (code)
 		return err_set(err, code, "the agent's loop: %m");

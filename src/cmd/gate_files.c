@@ -40,16 +40,30 @@ static int check_way(const struct gate *g, struct err *err)
 	return 0;
 }
 
+/*
+ * Where root makes sockets and files by name nobody else may put anything: a link in their place would lead root elsewhere. The agent may enter,
+ * to ask.
+ */
+static int open_run(const struct gate *g, struct err *err)
+{
+	const struct passwd *pw = g->user ? getpwnam(g->user) : NULL;
+	if (pw && (chown(g->paths.run, 0, pw->pw_gid) || chmod(g->paths.run, 0710)))
+		return err_set(err, -errno, "let user %s into '%s': %m", g->user, g->paths.run);
+	return 0;
+}
+
 /* The workers and the agent pass through DATA to what is theirs; what isn't is in folders, or files, of their owner alone. */
 int gate_folders(struct gate *g, struct err *err)
 {
 	static const struct folder parts[] = {
 		{ "", 0751, false },        { "nginx", 0751, false },      { "nginx/temp", 0751, false },
-		{ "pki", 0700, false },     { "run", 0700, true },         { "state", 0700, true },
+		{ "pki", 0700, false },     { "run", 0700, false },        { "state", 0700, true },
 		{ "patches", 0755, false }, { "exclusions", 0755, false },
 	};
 	static const struct folder of_workers[] = { { "nginx/temp/waf", 0700, true } };
 	int code = folders_make(g->paths.data, g->user, parts, ARRAY_LEN(parts), err);
+	if (!code)
+		code = open_run(g, err);
 	if (!code)
 		code = check_way(g, err);
 	return code ? code : folders_make(g->paths.data, g->worker, of_workers, ARRAY_LEN(of_workers), err);
@@ -111,7 +125,10 @@ int gate_key(const struct gate *g, bool again, struct err *err)
 	struct err why = { 0 };
 	if (sodium_init() < 0)
 		return err_set(err, -ENOSYS, "there is no randomness: %m");
+	struct stat st;
 	int code = kiosk_file(g->paths.key, &text, err);
+	if (!code && !stat(g->paths.key, &st) && st.st_mode & 077)
+		return err_set(err, -EPERM, "'%s' can be read by others: chmod 600", g->paths.key);
 	if (!code) {
 		code = pass_keys_read(buf_str(&text), &now, &before, &why);
 		if (code)

@@ -164,12 +164,15 @@ static int test(const struct gate *g, const struct place *p, bool there, struct 
 	return code;
 }
 
-static void reload(const struct gate *g, const struct place *p)
+void gate_installed_reload(const struct gate *g, const char *folder)
 {
-	const char *const argv[] = { GATE_NGINX, "-q", "-c", p->conf, "-s", "reload", NULL };
+	char conf[4200];
+	const char *const argv[] = { GATE_NGINX, "-q", "-c", conf, "-s", "reload", NULL };
 	struct err err;
-	if (gate_nginx_job(g, argv, p->conf, NULL, &err))
-		say("nginx was not reloaded, it doesn't run: ", err.text);
+	snprintf(conf, sizeof(conf), "%s/nginx.conf", folder);
+	if (gate_nginx_job(g, argv, conf, NULL, &err))
+		log_say(&g->log, LOG_LEVEL_WARNING, "nginx-not-reloaded",
+		        LOG_TEXT("what", "it doesn't run, or isn't to be found"), LOG_TEXT("why", err.text));
 }
 
 /* --- the jobs --- */
@@ -240,7 +243,7 @@ static int install(struct gate *g, const char *nginx, struct err *err)
 			unlink(g->paths.installed);
 		return code;
 	}
-	reload(g, &p);
+	gate_installed_reload(g, p.nginx);
 	say("installed in ", nginx);
 	return 0;
 }
@@ -263,7 +266,7 @@ static int uninstall(struct gate *g, const char *nginx, struct err *err)
 	unlink(g->paths.installed);
 	code = test(g, &p, false, err);
 	if (!code)
-		reload(g, &p);
+		gate_installed_reload(g, p.nginx);
 	return code;
 }
 

@@ -101,10 +101,10 @@ static int read_until(const struct gate_args *a, enum list_action action, int64_
 
 /* --- who and why --- */
 
-/* Through sudo it is who called it. */
+/* Through sudo it is who called it; who may write the list may write any name into it. */
 static void read_name(char to[LIST_BY])
 {
-	const char *sudo = getuid() == 0 ? getenv("SUDO_USER") : NULL;
+	const char *sudo = getenv("SUDO_USER");
 	const struct passwd *pw = sudo && *sudo ? NULL : getpwuid(getuid());
 	const char *name = sudo && *sudo ? sudo : pw ? pw->pw_name : "";
 	size_t n = 0;
@@ -217,17 +217,23 @@ static void add_until(struct buf *out, int64_t until_s)
 		buf_printf(out, "until %s", gate_time(until_s, when));
 }
 
+static void add_utc(struct buf *out, int64_t s)
+{
+	const time_t t = (time_t)s;
+	char text[32];
+	struct tm tm;
+	if (gmtime_r(&t, &tm) && strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm))
+		buf_add(out, str_from(text));
+}
+
 /* The command that says the same again. */
 static void add_again(struct buf *out, const struct gate_args *a, const struct list_entry *e)
 {
-	char prefix[LIST_PREFIX_TEXT], until[32];
-	const time_t t = (time_t)e->until_s;
-	struct tm tm;
+	char prefix[LIST_PREFIX_TEXT];
 	gate_command(out, a, e->action == LIST_ALLOW ? "allow" : "block", list_prefix_text(&e->addr, e->bits, prefix));
-	if (e->until_s == INT64_MAX)
-		buf_add(out, STR(" --forever"));
-	else if (gmtime_r(&t, &tm) && strftime(until, sizeof(until), "%Y-%m-%dT%H:%M:%SZ", &tm))
-		buf_printf(out, " --until %s", until);
+	buf_add(out, e->until_s == INT64_MAX ? STR(" --forever") : STR(" --until "));
+	if (e->until_s != INT64_MAX)
+		add_utc(out, e->until_s);
 	buf_add(out, STR(" --why "));
 	gate_quote(out, str_from(e->why));
 }
@@ -333,10 +339,11 @@ static void add_json(struct buf *out, const struct list_entry *e, const char *pr
 {
 	buf_printf(out, "{\"action\":\"%s\",\"prefix\":\"%s\",\"until\":", e->action == LIST_ALLOW ? "allow" : "block",
 	           prefix);
-	if (e->until_s == INT64_MAX)
-		buf_add(out, STR("null"));
-	else
-		buf_printf(out, "%lld", (long long)e->until_s);
+	buf_add(out, e->until_s == INT64_MAX ? STR("null") : STR("\""));
+	if (e->until_s != INT64_MAX) {
+		add_utc(out, e->until_s);
+		buf_putc(out, '"');
+	}
 	buf_add(out, STR(",\"by\":"));
 	buf_add_json(out, str_from(e->by));
 	buf_add(out, STR(",\"why\":"));

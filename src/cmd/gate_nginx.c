@@ -1,5 +1,6 @@
 /* The program nginx: tested, started, and its words turned into those of who wrote khien.yaml. */
 #include "cmd/gate.h"
+#include "cmd/hub_supervise.h"
 #include "cmd/kiosk.h"
 #include "os/child.h"
 
@@ -166,7 +167,8 @@ static int listen_to(const struct gate *g, const char *const *argv, struct buf *
 		struct pollfd p = { .fd = ends[0], .events = POLLIN };
 		const int64_t left = until - clock_monotonic(g->clock);
 		char bytes[4096];
-		if (left <= 0 || (poll(&p, 1, (int)(left / CLOCK_MS) + 1) < 0 && errno != EINTR)) {
+		supervise_notify("WATCHDOG=1"); /* who watches this is not to take it for stuck */
+		if (left <= 0 || (poll(&p, 1, CLOCK_S / CLOCK_MS) < 0 && errno != EINTR)) {
 			kill(-pid, SIGKILL);
 			code = err_set(err, -ETIMEDOUT, "'%s' doesn't end", argv[0]);
 			break;

@@ -246,8 +246,9 @@ static int take_config(struct run *r, struct err *err)
 	if (code)
 		return code;
 	g->config = fresh;
-	code = gate_certificate(g, &changed, err);
-	if (!code)
+	if (r->parts[NGINX].wanted)
+		code = gate_certificate(g, &changed, err);
+	if (!code && r->parts[NGINX].wanted)
 		code = gate_conf(g, err);
 	if (code)
 		g->config = old;
@@ -258,8 +259,7 @@ static int take_config(struct run *r, struct err *err)
 static void reload(struct run *r)
 {
 	struct err err = { 0 };
-	const bool installed = !r->parts[NGINX].wanted;
-	if (installed ? gate_config(&r->g->config, r->g->args, &err) : take_config(r, &err)) {
+	if (take_config(r, &err)) {
 		log_say(&r->g->log, LOG_LEVEL_ERROR, "reload-refused", LOG_TEXT("what", "all stays as it was"),
 		        LOG_TEXT("why", *err.text ? err.text : "see above"));
 		return;
@@ -406,6 +406,8 @@ static int prepare(struct run *r, struct err *err)
 	r->parts[NGINX].wanted = !installed.n;
 	if (installed.n) {
 		log_say(&r->g->log, LOG_LEVEL_INFO, "agent-alone", LOG_TEXT("nginx", installed.p));
+		/* its workers hold on to the socket of the agent before, and never let go of it by themselves */
+		gate_installed_reload(r->g, installed.p);
 		return 0;
 	}
 	code = gate_certificate(r->g, &changed, err);

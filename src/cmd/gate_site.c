@@ -1,4 +1,5 @@
 /* What nginx is told: of khien.yaml, of the command line, and of what this machine has. */
+#include "cmd/config_key.h"
 #include "cmd/gate.h"
 #include "cmd/paths.h"
 #include "cmd/term.h"
@@ -131,6 +132,13 @@ static void tell_what_is_off(const struct gate *g, const struct site *s, const c
 		        LOG_TEXT("why", s->waf == SITE_OFF ? g->args->no_waf ? "--no-waf" : "gate.waf.mode is off"
 		                        : waf              ? waf
 		                                           : "gate.waf.mode is watch: nothing is refused"));
+	for (const char *const *h = s->http; *h && !s->hsts; h++) {
+		bool loopback, any;
+		if (config_address(*h, &loopback, &any) && !loopback)
+			log_say(&g->log, LOG_LEVEL_WARNING, "protection-off", LOG_TEXT("what", "tls"),
+			        LOG_TEXT("http", *h),
+			        LOG_TEXT("why", "everyone on the way can read along: gate.tls.only leads to https"));
+	}
 	if (s->connections < GATE_CONNECTIONS)
 		log_say(&g->log, LOG_LEVEL_WARNING, "few-connections", LOG_NUMBER("each", s->connections),
 		        LOG_TEXT("why", "this user may open no more: raise its limit of open files (ulimit -Hn)"));

@@ -48,20 +48,25 @@ const char *paths_state(char *buf, size_t size)
 
 const char *paths_waf(char *buf, size_t size)
 {
-	char self[4096];
+	char self[4096], file[sizeof(self) + 64];
 	const ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 	self[n > 0 ? n : 0] = '\0';
 	char *slash = strrchr(self, '/');
 	if (slash)
 		*slash = '\0';
-	static const char *const behind[] = { "/gate/waf", "/../share/khien/waf" };
-	for (size_t i = 0; slash && i < sizeof(behind) / sizeof(behind[0]); i++) {
-		const int length = snprintf(buf, size, "%s%s", self, behind[i]);
-		if ((size_t)length < size && !access(buf, R_OK))
+	const char *const places[][2] = { { self, "/gate/waf" },
+		                          { self, "/../share/khien/waf" },
+		                          { KHIEN_DATADIR, "/waf" } };
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		const int length = snprintf(file, sizeof(file), "%s%s", places[i][0], places[i][1]);
+		if (length < 0 || (size_t)length >= size)
+			continue;
+		memcpy(buf, file, (size_t)length + 1);
+		snprintf(file + length, sizeof(file) - (size_t)length, "/khien.conf");
+		if (!access(file, R_OK))
 			return buf;
 	}
-	snprintf(buf, size, "%s/waf", KHIEN_DATADIR);
-	return access(buf, R_OK) ? NULL : buf;
+	return NULL;
 }
 
 const char *paths_gate_events(char *buf, size_t size)

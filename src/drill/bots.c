@@ -10,7 +10,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-enum { EVENTS = 512, RECV_TURNS = 16 };
+enum { EVENTS = 512 };
 static const double LATE_S = 10, BEHIND_S = 0.1;
 
 static double seconds(void)
@@ -75,7 +75,6 @@ int drill_crowd_open(struct crowd *c, struct bot *b)
 		code = -errno;
 		drill_line_close(&b->line);
 	}
-	b->fresh = true;
 	return code;
 }
 
@@ -129,7 +128,6 @@ static void answered(struct crowd *c, struct bot *b, int status, bool closes)
 	const struct group *g = group_of(c, b);
 	drill_result_status(&c->result, status);
 	drill_http_again(&b->answer);
-	b->fresh = false;
 	if (closes || g->b->kind == DRILL_NEW || g->b->kind == DRILL_TLS)
 		hang_up(b);
 	if (g->b->rate > 0)
@@ -172,7 +170,7 @@ static int take(struct crowd *c, struct bot *b, struct str in)
 /* Nothing that belongs to no request is waited for: a time-out's 408, a good-bye. */
 static void hear(struct crowd *c, struct bot *b)
 {
-	for (unsigned turn = 0; b->line.at == LINE_OPEN; turn++) {
+	while (b->line.at == LINE_OPEN) {
 		const ssize_t n = drill_line_recv(&b->line, c->in, sizeof(c->in));
 		if (n == -EAGAIN)
 			return;
@@ -194,7 +192,7 @@ static void hear(struct crowd *c, struct bot *b)
 		else if (code && b->asks)
 			answered(c, b, b->h2 ? b->h2->status : b->answer.status,
 			         b->h2 ? b->h2->closing : b->answer.closes);
-		/* a short read of TCP is the last one; and nobody keeps the others waiting for long */
+		/* a short read of TCP is the last one */
 		if ((size_t)n < sizeof(c->in) && !b->line.tls)
 			return;
 	}

@@ -18,8 +18,7 @@ struct bot {
 	double begun;  /* its request */
 	uint32_t done; /* bytes of it, that went out */
 	uint16_t group, request;
-	bool asks;  /* a request is under way */
-	bool fresh; /* the connection hasn't answered any yet */
+	bool asks; /* a request is under way */
 };
 
 struct group {

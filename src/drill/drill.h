@@ -52,7 +52,7 @@ struct drill_bots {
 
 struct drill_patients {
 	enum drill_people what;
-	double arrivals;  /* a second, exponential */
+	double arrivals;  /* a second, at any moment within n / arrivals */
 	unsigned n;       /* in all; each comes once */
 	unsigned sources; /* addresses; 1: all behind one */
 	const char *base;

@@ -10,21 +10,7 @@
 #define IP_BIND_ADDRESS_NO_PORT 24
 #endif
 
-int drill_line_way_init(struct line_way *w, const struct sockaddr_storage *to, bool tls, bool h2, const char *host,
-                        struct err *err)
-{
-	struct line_way way = { .to = *to, .host = host, .h2 = h2, .anonymous = !drill_address_is_loopback(to) };
-	/* Nobody is believed for his certificate: the address is one of the drill's own. */
-	if (tls && (gnutls_certificate_allocate_credentials(&way.credentials) ||
-	            gnutls_priority_init(&way.priority, "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2", NULL))) {
-		drill_line_way_done(&way);
-		return err_set(err, -ENOMEM, "TLS: %m");
-	}
-	*w = way;
-	return 0;
-}
-
-void drill_line_way_done(struct line_way *w)
+static void way_done(struct line_way *w)
 {
 	if (w->credentials)
 		gnutls_certificate_free_credentials(w->credentials);
@@ -32,6 +18,20 @@ void drill_line_way_done(struct line_way *w)
 		gnutls_priority_deinit(w->priority);
 	w->credentials = NULL;
 	w->priority = NULL;
+}
+
+int drill_line_way_init(struct line_way *w, const struct sockaddr_storage *to, bool tls, bool h2, const char *host,
+                        struct err *err)
+{
+	struct line_way way = { .to = *to, .host = host, .h2 = h2, .anonymous = !drill_address_is_loopback(to) };
+	/* Nobody is believed for his certificate: the address is one of the drill's own. */
+	if (tls && (gnutls_certificate_allocate_credentials(&way.credentials) ||
+	            gnutls_priority_init(&way.priority, "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2", NULL))) {
+		way_done(&way);
+		return err_set(err, -ENOMEM, "TLS: %m");
+	}
+	*w = way;
+	return 0;
 }
 
 /* --- TLS --- */
@@ -51,9 +51,8 @@ static int tls_begin(struct line *l, const struct line_way *way)
 	return 0;
 }
 
-static int tls_code(struct line *l, ssize_t n)
+static int tls_code(ssize_t n)
 {
-	l->out = gnutls_record_get_direction(l->tls) == 1;
 	if (n == GNUTLS_E_AGAIN || n == GNUTLS_E_INTERRUPTED)
 		return -EAGAIN;
 	return gnutls_error_is_fatal((int)n) ? -EPIPE : -EAGAIN;
@@ -86,7 +85,7 @@ int drill_line_open(struct line *l, const struct line_way *way, const struct soc
 	const int fd = open_socket(way, from);
 	if (fd < 0)
 		return fd;
-	*l = (struct line){ .fd = fd, .at = LINE_CONNECTS, .out = true, .resets = l->resets };
+	*l = (struct line){ .fd = fd, .at = LINE_CONNECTS, .resets = l->resets };
 	return 0;
 }
 
@@ -112,7 +111,6 @@ int drill_line_go(struct line *l, const struct line_way *way)
 			return -errno;
 		if (code)
 			return -code;
-		l->out = false;
 		l->at = way->credentials ? LINE_SHAKES : LINE_OPEN;
 		if (way->credentials && (code = tls_begin(l, way)))
 			return code;
@@ -120,8 +118,7 @@ int drill_line_go(struct line *l, const struct line_way *way)
 	if (l->at == LINE_SHAKES) {
 		const int n = gnutls_handshake(l->tls);
 		if (n)
-			return tls_code(l, n);
-		l->out = false;
+			return tls_code(n);
 		l->at = LINE_OPEN;
 	}
 	return 0;
@@ -131,10 +128,9 @@ ssize_t drill_line_send(struct line *l, struct str bytes)
 {
 	if (l->tls) {
 		const ssize_t n = gnutls_record_send(l->tls, bytes.p, bytes.n);
-		return n < 0 ? tls_code(l, n) : n;
+		return n < 0 ? tls_code(n) : n;
 	}
 	const ssize_t n = send(l->fd, bytes.p, bytes.n, MSG_NOSIGNAL);
-	l->out = n < 0 && errno == EAGAIN;
 	return n < 0 ? -errno : n;
 }
 
@@ -144,13 +140,8 @@ ssize_t drill_line_recv(struct line *l, char *to, size_t room)
 		const ssize_t n = gnutls_record_recv(l->tls, to, room);
 		if (n == GNUTLS_E_PREMATURE_TERMINATION)
 			return 0;
-		return n < 0 ? tls_code(l, n) : n;
+		return n < 0 ? tls_code(n) : n;
 	}
 	const ssize_t n = recv(l->fd, to, room, 0);
 	return n < 0 ? -errno : n;
-}
-
-bool drill_line_holds(const struct line *l)
-{
-	return l->tls && gnutls_record_check_pending(l->tls) > 0;
 }

@@ -20,14 +20,13 @@ struct line_way {
 	bool h2;        /* ALPN */
 	bool anonymous; /* the source may be taken although no interface has it */
 };
+/* Lasts as long as the process that it is made for. */
 int drill_line_way_init(struct line_way *w, const struct sockaddr_storage *to, bool tls, bool h2, const char *host,
                         struct err *err);
-void drill_line_way_done(struct line_way *w);
 
 struct line {
 	int fd;
 	uint8_t at;  /* enum line_at */
-	bool out;    /* waits until it can be written, rather than read */
 	bool resets; /* ends with RST: what was a flood's leaves no TIME_WAIT behind */
 	gnutls_session_t tls;
 };
@@ -35,12 +34,10 @@ struct line {
 /* Zeroed is closed. 0, or -errno: then it is closed. */
 int drill_line_open(struct line *l, const struct line_way *way, const struct sockaddr_storage *from);
 void drill_line_close(struct line *l);
-/* On with connecting: 0 it is open; -EAGAIN: when epoll says so (l->out); -errno: it can't be had, close it. */
+/* On with connecting: 0 it is open; -EAGAIN: when epoll says so; -errno: it can't be had, close it. */
 int drill_line_go(struct line *l, const struct line_way *way);
 /* Bytes; -EAGAIN; -EPIPE: the other end is gone; other -errno. recv: 0 is the end. */
 ssize_t drill_line_send(struct line *l, struct str bytes);
 ssize_t drill_line_recv(struct line *l, char *to, size_t room);
-/* Bytes may be within TLS of which epoll knows nothing. */
-bool drill_line_holds(const struct line *l);
 
 #endif

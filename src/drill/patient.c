@@ -223,12 +223,21 @@ static void goes(struct clinic *c, struct patient *p)
 	}
 }
 
+/* By chance, each moment as likely as another, and all of them within n / arrivals. */
+static void next_comes(struct clinic *c)
+{
+	const struct drill_patients *how = &c->v.d->patients;
+	const double over = c->v.begin + how->n / how->arrivals, left = (double)(how->n - c->came);
+	if (left > 0)
+		c->next = over - (over - c->next) * pow(1 - drill_visits_fraction(&c->v), 1 / left);
+}
+
 static void look(struct clinic *c)
 {
 	const struct drill *d = c->v.d;
 	while (c->came < d->patients.n && c->v.now >= c->next && c->v.now - c->v.begin < d->seconds) {
 		comes(c);
-		c->next += -log(1 - drill_visits_fraction(&c->v)) / d->patients.arrivals;
+		next_comes(c);
 	}
 	for (size_t i = c->n_here; i-- > 0;) {
 		struct patient *p = &c->all[i];
@@ -252,6 +261,7 @@ static int clinic_loop(struct clinic *c)
 	double looked = 0, told_at = c->v.begin;
 	int code = 0;
 	c->next = c->v.begin;
+	next_comes(c);
 	while (!code && (c->n_here || c->came < d->patients.n)) {
 		if (c->v.now - c->v.begin > d->seconds + d->patience_s ||
 		    (!c->n_here && c->v.now - c->v.begin > d->seconds))

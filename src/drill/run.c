@@ -37,6 +37,17 @@ int drill_permits(const struct sockaddr_storage *to, const struct drill_network 
 	               "a drill goes to loopback (127.0.0.0/8, ::1) and to namespaces of its own, to nobody else");
 }
 
+/* What becomes part of a request: no bytes that could begin another. */
+static int check_text(const char *text, bool path, struct err *err)
+{
+	for (const char *p = text; *p; p++)
+		if (*p <= ' ' || *p >= 127)
+			return err_set(err, -EINVAL, "'%.80s' has characters that no address has", text);
+	if (path && *text != '/')
+		return err_set(err, -EINVAL, "'%.80s' is no path: it begins with /", text);
+	return strlen(text) < 500 ? 0 : err_set(err, -EINVAL, "'%.80s...' is too long", text);
+}
+
 static int check_bots(const struct drill *d, const struct drill_bots *b, struct err *err)
 {
 	struct address_run run;
@@ -48,6 +59,11 @@ static int check_bots(const struct drill *d, const struct drill_bots *b, struct 
 		return err_set(err, -EINVAL, "%u connections: 1 to %d", b->connections, DRILL_CONNECTIONS_MAX);
 	if (b->kind == DRILL_TLS && !d->to_tls.ss_family)
 		return err_set(err, -EINVAL, "handshakes need an address where HTTPS is spoken");
+	for (const char *const *path = b->paths; *path; path++) {
+		const int code = check_text(*path, true, err);
+		if (code)
+			return code;
+	}
 	return drill_address_run(&run, b->base, b->sources, b->network48, err);
 }
 
@@ -61,7 +77,8 @@ static int check_patients(const struct drill *d, struct err *err)
 		return err_set(err, -EINVAL, "patients: 1 to %d of them, and so many a second", DRILL_PATIENTS_MAX);
 	if (p->bank.ss_family && (!p->bank_secret || !p->bank_account))
 		return err_set(err, -EINVAL, "a bank needs a secret to sign with and an account");
-	return drill_address_run(&run, p->base, p->sources, false, err);
+	const int code = check_text(p->first, true, err);
+	return code ? code : drill_address_run(&run, p->base, p->sources, false, err);
 }
 
 int drill_check(const struct drill *d, struct err *err)
@@ -87,6 +104,8 @@ int drill_check(const struct drill *d, struct err *err)
 	if (!code && (rate > DRILL_RATE_MAX || connections > DRILL_CONNECTIONS_MAX))
 		return err_set(err, -EINVAL, "all bots together: up to %d requests a second on %d connections",
 		               DRILL_RATE_MAX, DRILL_CONNECTIONS_MAX);
+	if (!code)
+		code = check_text(d->host, false, err);
 	return code ? code : check_patients(d, err);
 }
 
@@ -252,25 +271,23 @@ int drill_run(const struct drill *d, struct drill_result *ret, struct err *err)
 	bool bots = false, whole = true;
 	cpu_set_t before;
 	int code = r && result ? drill_check(d, err) : err_set(err, -ENOMEM, "drill: %m");
+	sched_getaffinity(0, sizeof(before), &before);
+	if (!code && d->core >= 0)
+		pin(d->core); /* who is started from here on has it */
 	if (!code) {
 		r->d = d;
-		sched_getaffinity(0, sizeof(before), &before);
-		if (d->core >= 0)
-			pin(d->core); /* who is started from here on has it */
+		code = d->patients.n ? start(r, WORK_PATIENTS, 0, err) : 0;
 	}
-	if (!code && d->patients.n)
-		code = start(r, WORK_PATIENTS, 0, err);
 	for (size_t i = 0; i < d->n_bots && !code; i++) {
 		bots = bots || d->bots[i].kind != DRILL_MIMIC;
 		code = d->bots[i].kind == DRILL_MIMIC ? start(r, WORK_MIMICS, i, err) : 0;
 	}
 	if (!code && bots)
 		code = start(r, WORK_BOTS, 0, err);
+	sched_setaffinity(0, sizeof(before), &before);
 	const bool ran = !code;
-	if (ran) {
-		sched_setaffinity(0, sizeof(before), &before);
+	if (ran)
 		code = listen_to(r, result);
-	}
 	for (size_t i = 0; r && i < r->n; i++) {
 		close(r->parts[i].in);
 		kill(r->parts[i].pid, SIGKILL);

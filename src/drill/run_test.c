@@ -20,7 +20,7 @@
 enum { LINES = 200 };
 
 struct served {
-	unsigned requests, denied, cut, refreshed, parts, elsewhere, cookies;
+	unsigned requests, denied, cut, parts, elsewhere, cookies;
 };
 struct server {
 	struct sockaddr_storage at;
@@ -264,6 +264,14 @@ static void bounds_are_held(void **state)
 	d = good;
 	assert_int_equal(drill_address_read("192.0.2.1:80", &d.to_tls, &err), 0);
 	assert_int_equal(drill_check(&d, &err), -EPERM);
+	d = good;
+	d.host = "a\r\nX: y";
+	assert_int_equal(drill_check(&d, &err), -EINVAL);
+	bots[1].paths = (const char *const[]){ "/", "/a b", NULL };
+	assert_int_equal(drill_check(&good, &err), -EINVAL);
+	bots[1].paths = (const char *const[]){ "http://example.org/", NULL };
+	assert_int_equal(drill_check(&good, &err), -EINVAL);
+	bots[1].paths = pages;
 	bots[1].rate = DRILL_RATE_MAX;
 	assert_int_equal(drill_check(&good, &err), -EINVAL);
 	bots[1].rate = 0.0 / 0.0;

@@ -194,14 +194,16 @@ bool flood_listed(const struct flood *f, const struct flood_addr *a, int64_t wal
 
 /* --- the end of a request --- */
 
-static void count_errors(const struct flood_worker *w, const struct flood_ticket *ticket, const struct flood_outcome *o,
-                         struct flood_time t)
+/* Over ten minutes: how many, what they cost, how many failed. */
+static void count_done(const struct flood_worker *w, const struct flood_ticket *ticket, const struct flood_outcome *o,
+                       struct flood_time t)
 {
 	struct flood *f = w->f;
 	struct sketch_key k;
 	struct sketch slow = flood_slow(f);
 	sketch_find(&slow, ticket->person, &k);
 	sketch_add(&slow, &k, SLOW_DONE, t.now_us, 1);
+	sketch_add(&slow, &k, SLOW_COST, t.now_us, (float)ticket->charged / 1024);
 	if (o->failed || o->status < 400 || (o->status == 401 && !o->refused))
 		return; /* the site's own failures are nobody's fault */
 	sketch_add(&slow, &k, SLOW_ERRORS, t.now_us, o->refused ? ERRORS_WAF : 1);
@@ -236,7 +238,7 @@ void flood_done(const struct flood_worker *w, const struct flood_ticket *ticket,
 		ADD(s->failed, o->failed);
 	}
 	flood_cost_learn(f, s, ticket, o);
-	count_errors(w, ticket, o, t);
+	count_done(w, ticket, o, t);
 	float cost = flood_cost(f, ticket->path), charged = (float)ticket->charged / 1024;
 	if (cost > 2 * charged && !(f->without & FLOOD_WITHOUT_COST)) { /* a dear kind that nobody knew yet */
 		struct sketch_key k;

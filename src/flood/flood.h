@@ -6,15 +6,18 @@
  *   answer  ──▶ flood_done()    what it cost, how it ended       (learns what a request costs, what is normal, how hard it is now)
  *   timer   ──▶ flood_tick()    every 100 ms: how strict to be
  *
- * At rest nobody is touched. Pressure - the site's answers slower than they normally are, its errors, requests that wait for
- * it, and this gate's own lag - sets the *share*: how much of the site's time one person gets. Under pressure the share falls until
- * the site keeps up; when the pressure goes, it rises, and at last there is none. A person is a valid pass; who shows none is his
- * address, and then the network around it (/24; /64, /48), which has a share for strangers. Strangers' share falls first and may reach
- * nothing: each is then offered a pass, with which he comes back as a person. So one address that a thousand patients and
- * ten thousand bots share is many persons, and a cookie that ten thousand bots share is one.
+ * At rest nobody is touched. Pressure - the site's answers slower than their kind normally is, failures, requests that wait for it, and
+ * this gate's own lag - sets the *share*: how much of the site's time one person gets. Under pressure the share falls until the
+ * site keeps up; when the pressure goes, it rises, and at last there is none. A person is a valid pass; who shows none is his
+ * address, and the network around it (/24; IPv6: /64 as an address, /48 around), which has a share for strangers. Strangers' share
+ * falls first and may reach nothing: each is then offered a pass, with which he comes back as a person. People's share has a floor that
+ * a patient doesn't reach. So one address that a thousand patients and ten thousand bots share is many persons, and a cookie that
+ * ten thousand bots share is one. A share counts in requests of mean cost: ten of a page that takes long are as many as a hundred others.
+ * Of two, the one who heeds what he is told, who asks for what there is, whose kind of program is usual here, has more of it.
  *
- * What is counted lies in one sketch (flood/sketch.h): fixed memory whatever is sent; a collision can only make the gate stricter
- * with one key, by little, never with a person twice in a row (the sketch's seed and rows are its own).
+ * What is counted lies in three sketches (flood/sketch.h): fixed memory whatever is sent. What was admitted and what was turned away lie
+ * apart, so that no flood can fill what people's use is judged by; what a flood leaves everywhere is known and left out. A collision can
+ * make the gate stricter with one key, as long as the other goes on. A process may be killed at any point: nobody waits for what it left unfinished.
  */
 #ifndef KHIEN_FLOOD_FLOOD_H
 #define KHIEN_FLOOD_FLOOD_H
@@ -28,7 +31,7 @@ enum flood_verdict {
 	FLOOD_PASS, /* goes on to WAF and upstream */
 	FLOOD_SLOW, /* the same, after answer.wait_ms */
 	FLOOD_DENY, /* a small page that says when to come back; with a pass where answer.gives */
-	FLOOD_DROP, /* the connection ends without a word: who goes on and on, and isn't a shared address */
+	FLOOD_DROP, /* the connection ends without a word: one browser of one address that goes on and on; never where people share it */
 	N_FLOOD_VERDICTS,
 };
 
@@ -44,7 +47,7 @@ enum flood_reason {
 	FLOOD_COST,        /* requests that cost far more than others' */
 	FLOOD_ERRORS,      /* mostly requests that fail */
 	FLOOD_FINGERPRINT, /* a TLS client that is far from this site's normal mix */
-	FLOOD_PERSISTENT,  /* turned away again and again, and comes on */
+	FLOOD_PERSISTENT,  /* turned away again and again, and comes on: cut off; a person has less of his share */
 	N_FLOOD_REASONS,
 };
 const char *flood_reason_name(enum flood_reason r);
@@ -67,12 +70,12 @@ enum {
 	FLOOD_WITHOUT_PERSON = 1 << 7, /* a pass isn't a person: no share of its own */
 	FLOOD_WITHOUT_SHARED = 1 << 8, /* an address is dropped whoever else is behind it */
 	FLOOD_WITHOUT_PEOPLE = 1 << 9,
-	FLOOD_WITHOUT_HASTE = 1 << 10,
+	FLOOD_WITHOUT_HASTE = 1 << 10, /* who doesn't wait when told to has as much as others */
 };
 
 struct flood; /* within the memory that was given; holds no pointer: may lie anywhere, and elsewhere for each process */
 
-/* Bytes, a multiple of 64; at most 48 MB for any limits that flood_init() takes. */
+/* Bytes, a multiple of 64; flood_init() refuses more than 48 MB. With limits all 0: 33 MB, of which a flood touches 24. */
 size_t flood_size(const struct flood_limits *limits);
 /*
  * mem: flood_size() bytes, zeroed, aligned to 64. seed: from the system's randomness. -EINVAL: limits.
@@ -130,7 +133,7 @@ struct flood_time {
 	int32_t zone_s; /* local time is UTC + this: the hour of the week is the site's */
 };
 
-/* entropy: 8 random bytes for a pass's id. At most some µs; never fails. */
+/* entropy: 8 random bytes, for chance and for a pass's id. About 1 µs, as much again where a pass is read or made; never fails. */
 void flood_ask(const struct flood_worker *w, const struct flood_request *r, struct flood_time t, uint64_t entropy,
                struct flood_answer *ret);
 
@@ -158,7 +161,8 @@ struct flood_state {
 	double pressure; /* 1: what it can just bear */
 	double share,
 	        stranger; /* requests of mean cost a second, for a person and for who has no pass; INFINITY: at rest */
-	double latency_ms, normal_ms, errors, busy, lag_ms, rate, normal_rate;
+	double latency_ms, normal_ms, errors, lag_ms, rate, normal_rate;
+	double busy;             /* requests at the upstream now */
 	int64_t strict_since_us; /* monotonic; 0: at rest */
 	uint64_t asked, verdicts[N_FLOOD_VERDICTS], reasons[N_FLOOD_REASONS];
 	uint64_t passes_given, passes_valid, passes_bad, records_shed, events_shed;
@@ -183,8 +187,12 @@ struct flood_standing {
 	enum flood_reason reason;
 	int64_t since_s, until_s; /* wall clock; since when, until when if it goes on no more; 0: not known, or never */
 	struct list_entry list;   /* what operators said; action LIST_NONE: nothing */
-	double rate, network_rate, errors, cost, people, turned_away /* a second */, share;
-	bool shared; /* several people with passes came from there lately */
+	double rate, network_rate; /* admitted without a pass: requests of mean cost a second */
+	double errors,
+	        cost;  /* failed ones a second; what one of its requests costs: 1 is a mean one; over ten minutes */
+	double people; /* passes seen there in ten minutes */
+	double turned_away, share; /* requests a second */
+	bool shared;               /* several people with passes came from there lately */
 	struct flood_record last;
 };
 void flood_standing(const struct flood *f, const struct flood_addr *a, struct flood_time t, struct flood_standing *ret);
@@ -215,7 +223,7 @@ size_t flood_events(const struct flood *f, uint64_t after, struct flood_event *r
 enum { FLOOD_NORMAL_MAX = 64 << 10 };
 /* Text, a line per hour and fingerprint. The size, at most FLOOD_NORMAL_MAX. */
 size_t flood_normal_save(const struct flood *f, char *ret, size_t room);
-/* -EINVAL with the line in err; what was there stays. */
+/* Before others ask. -EINVAL with the line in err; what was there stays. */
 int flood_normal_load(struct flood *f, struct str text, struct err *err);
 
 #endif

@@ -16,9 +16,9 @@
 
 /* Three sketches. `use` and `slow` take what was admitted, which the site's capacity bounds: no flood can fill them. `noise` takes what was
  * turned away: anything. */
-enum { USE_COST, USE_NEW };                              /* per person, address, network; tau 30 s */
-enum { SLOW_PEOPLE, SLOW_SEEN, SLOW_DONE, SLOW_ERRORS }; /* tau 10 min */
-enum { NOISE_OFFENCE, NOISE_WAF };                       /* tau 30 s */
+enum { USE_COST, USE_NEW };                                         /* per person, address, network; tau 30 s */
+enum { SLOW_PEOPLE, SLOW_SEEN, SLOW_DONE, SLOW_COST, SLOW_ERRORS }; /* tau 10 min */
+enum { NOISE_OFFENCE, NOISE_WAF };                                  /* tau 30 s */
 enum key_of {
 	KEY_PERSON,
 	KEY_ADDR,
@@ -81,6 +81,7 @@ struct control {
 	        expected; /* requests a second; start: where the strangers' share begins; expected: in this hour */
 	double took_us, normal_us, bounded_us; /* of an answer; bounded_us: a class's normal is at most that */
 	double bear;                           /* so many requests at the upstream are what it can just bear */
+	double noise;                          /* what any key stands at in that sketch, from all others */
 	int64_t strict_us, strict_s, calm_us,
 	        grace_us; /* since when; grace: until when an hour's usual crowd is let in although it's slow */
 	uint32_t usual, over,
@@ -218,6 +219,7 @@ void flood_keys_of(const struct flood *f, const struct flood_addr *a, struct flo
 void flood_judge_stranger(const struct flood *f, const struct flood_keys *k, float cost, float tint, float chance,
                           bool crowded, int64_t now_us, struct judged *ret);
 bool flood_is_shared(const struct flood *f, uint64_t addr, int64_t now_us);
+float flood_offence(const struct flood *f, float level); /* a level of `noise`, without what is others' */
 bool flood_is_persistent(float offence);
 
 /* flood.c: true: *ret is what operators said */

@@ -6,7 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define TINT_USUAL    0.002f /* of all: less is one of the rare ones, which are judged together */
+#define TINT_USUAL    0.002f   /* of all: less is one of the rare ones, which are judged together */
+#define TINT_KEPT     0.00025f /* over restarts */
 #define TINT_LITTLE   0.02f
 #define TINT_TIMES    3.0f
 #define TINT_WEIGHT   256.0f
@@ -156,7 +157,7 @@ size_t flood_normal_save(const struct flood *f, char *ret, size_t room)
 	for (unsigned i = 0; i < TINTS; i++) {
 		uint64_t hash = GET(f->tints[i].hash);
 		float normal = get_float(&f->tints[i].normal);
-		if (hash && normal >= TINT_USUAL / 10)
+		if (hash && normal >= TINT_KEPT)
 			LINE("hello %016lx %.5f\n", (unsigned long)hash, (double)normal);
 	}
 #undef LINE

@@ -28,7 +28,7 @@
 #define USUAL_SHARE   2.0 /* strangers keep that much while the crowd is this hour's own */
 #define USUAL_TIMES   2.0
 #define GRACE_US      180000000
-#define NOBODY_DENIED 0.95
+#define FEW_DENIED    0.05
 #define KNOWN_REST_S  600.0
 #define BOUNDED_US    250e3
 #define NORMAL_MAX_US 4e6
@@ -92,6 +92,7 @@ static double measure(struct flood *f, const struct slot *d, const struct slot *
 	put_double(&c->rate, (double)d->asked / seconds + (get_double(&c->rate) - (double)d->asked / seconds) * keep);
 	put_double(&c->admitted,
 	           (double)d->admitted / seconds + (get_double(&c->admitted) - (double)d->admitted / seconds) * keep);
+	put_double(&c->noise, 2 * (double)TAU_S * fmax(0, get_double(&c->rate) - get_double(&c->admitted)) / f->cells);
 	double lag = (double)__atomic_exchange_n(&f->lag_us, 0, __ATOMIC_RELAXED) / 1000;
 	put_double(&c->lag_ms, lag + (get_double(&c->lag_ms) - lag) * keep);
 
@@ -102,9 +103,8 @@ static double measure(struct flood *f, const struct slot *d, const struct slot *
 	/* Late answers of an upstream with hardly anything to do are the last of what is over, or its own matter. */
 	t->open = open + (t->open - open) * left(seconds, 0.3);
 	double latency = get_double(&c->latency) / SLOW_IS * fmin(1, 4 * fmax(t->open, open) / get_double(&c->bear));
-	if (latency < 0.5 &&
-	    get_double(&c->pressure) <
-	            0.7) /* what stays open for long, such as a web socket: slowly, no flood does that */
+	/* What stays open for long, such as a web socket: learned slowly, as no flood comes. */
+	if (latency < 0.5 && get_double(&c->pressure) < 0.7)
 		t->open_normal += (open - t->open_normal) * (1 - left(seconds, open > t->open_normal ? 5 : 600));
 	double errors = (failed - t->normal_failed) / FAILED_IS;
 	put_double(&c->upstream, fmax(fmax(latency, errors), get_double(&c->busy)));
@@ -194,7 +194,7 @@ static void decide(struct flood *f, struct flood_time t, bool drains)
 	steer(f, drains);
 	/* As long as a flood stands before the door, the door isn't opened to see whether it still stands there. */
 	if (get_double(&c->stranger) < get_double(&c->start) || p > 0.7 ||
-	    get_double(&c->admitted) < NOBODY_DENIED * get_double(&c->rate))
+	    get_double(&c->rate) - get_double(&c->admitted) > fmax(1, FEW_DENIED * get_double(&c->rate)))
 		return;
 	put_double(&c->stranger, INFINITY);
 	put_double(&c->share, INFINITY);

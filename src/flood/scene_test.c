@@ -92,10 +92,11 @@ static void large(void **state)
 	patients.pages = many.pages = quick;
 	patients.n_pages = many.n_pages = 2;
 	patients.rate = 20;
-	many.rate = 60000, many.n = 50000, many.from_s = 60, many.hello = patients.hello;
+	many.rate = 60000, many.n = 50000, many.from_s = 60, many.until_s = 60 + 20.0 / LESS,
+	many.hello = patients.hello;
 	struct scene_crowd *p = scene_add(s, &patients);
 	scene_add(s, &many);
-	scene_run(s, 60 + 15.0 / LESS);
+	scene_run(s, 60 + 20.0 / LESS);
 	p->until_s = 0;
 	scene_run(s, 60);
 	tell("large", s, p);
@@ -103,19 +104,20 @@ static void large(void **state)
 	scene_close(s);
 }
 
-/* Ten million addresses, each asks now and then; what is kept of them is as much as of ten. */
+/* Ten million addresses, each asks now and then, and a sixty-fourth of the usual memory. */
 static void addresses(void **state)
 {
-	struct scene *s = scene_open(&usual, 4, 500);
+	static const struct flood_limits small = { .cells = 1 << 12 };
+	struct scene *s = scene_open(&small, 4, 500);
 	struct scene_crowd before = people, patients = people, all = bots;
 	before.base = 0x0c000000;
 	struct scene_crowd *b = scene_add(s, &before);
 	scene_run(s, 300);
 	b->until_s = 0;
-	all.n = 10000000 / LESS, all.rate = 30000, all.base = 0x20000000, all.hello = people.hello;
+	all.n = 10000000 / LESS, all.rate = 30000, all.until_s = 60, all.base = 0x20000000, all.hello = people.hello;
 	struct scene_crowd *p = scene_add(s, &patients);
 	scene_add(s, &all);
-	scene_run(s, 100.0 / LESS);
+	scene_run(s, 60.0 / LESS);
 	p->until_s = 0;
 	scene_run(s, 60);
 	tell("addresses", s, p);

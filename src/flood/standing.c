@@ -60,13 +60,14 @@ void flood_standing(const struct flood *f, const struct flood_addr *a, struct fl
 	s.network_rate = (double)(sketch_level(&use, &k.use_network, USE_COST, t.now_us) / TAU_S);
 	s.errors = (double)(sketch_level(&slow, &people, SLOW_ERRORS, t.now_us) / TAU_SLOW_S);
 	s.people = (double)sketch_level(&slow, &people, SLOW_PEOPLE, t.now_us);
-	s.turned_away = (double)(sketch_level(&noise, &away, NOISE_OFFENCE, t.now_us) / TAU_S);
+	s.turned_away = (double)(flood_offence(f, sketch_level(&noise, &away, NOISE_OFFENCE, t.now_us)) / TAU_S);
 	s.shared = flood_is_shared(f, k.addr, t.now_us);
 	flood_judge_stranger(f, &k, 1, 1, 0.5f, false, t.now_us, &j);
 	s.verdict = j.verdict;
 	s.reason = j.reason;
 	s.share = (double)j.share;
-	s.cost = s.rate;
+	float done = sketch_level(&slow, &people, SLOW_DONE, t.now_us);
+	s.cost = done > 0 ? (double)(sketch_level(&slow, &people, SLOW_COST, t.now_us) / done) : 0;
 	flood_record_last(f, a, &s.last);
 	int64_t since_us;
 	if (flood_offender_since(f, &whole, &since_us)) {

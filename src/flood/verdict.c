@@ -56,6 +56,11 @@ bool flood_is_shared(const struct flood *f, uint64_t addr, int64_t now_us)
 	return sketch_level(&slow, &k, SLOW_PEOPLE, now_us) > SHARED_PEOPLE;
 }
 
+float flood_offence(const struct flood *f, float level)
+{
+	return fmaxf(0, level - 1.5f * (float)get_double(&f->c.noise));
+}
+
 bool flood_is_persistent(float offence)
 {
 	return offence > PERSISTENT;
@@ -144,7 +149,7 @@ static float haste_weight(const struct asking *a)
 	if (a->f->without & FLOOD_WITHOUT_HASTE)
 		return 1;
 	sketch_find(&noise, a->person, &k);
-	float more = sketch_level(&noise, &k, NOISE_OFFENCE, a->t.now_us) - HASTE_FREE;
+	float more = flood_offence(a->f, sketch_level(&noise, &k, NOISE_OFFENCE, a->t.now_us)) - HASTE_FREE;
 	return more <= 0 ? 1 : fminf(HASTE_MOST, 1 + more / HASTE_FREE);
 }
 
@@ -246,8 +251,8 @@ static float offends(const struct asking *a, bool known, struct judged *j)
 	const uint64_t both[] = { a->k.addr, a->r->browser };
 	sketch_find(&noise, known ? a->person : flood_key(f, KEY_BROWSER, both, sizeof(both)), &k);
 	sketch_find(&noise, a->k.addr, &addr);
-	float all = sketch_add(&noise, &addr, NOISE_OFFENCE, a->t.now_us, 1);
-	float own = sketch_add(&noise, &k, NOISE_OFFENCE, a->t.now_us, 1);
+	float all = flood_offence(f, sketch_add(&noise, &addr, NOISE_OFFENCE, a->t.now_us, 1));
+	float own = flood_offence(f, sketch_add(&noise, &k, NOISE_OFFENCE, a->t.now_us, 1));
 	if (!flood_is_persistent(own) || j->reason == FLOOD_BLOCKED)
 		return all;
 	if (!(f->without & FLOOD_WITHOUT_SHARED) && flood_is_shared(f, a->k.addr, a->t.now_us))

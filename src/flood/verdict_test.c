@@ -216,6 +216,32 @@ static void newcomers(void **state)
 	free(x.f);
 }
 
+/* What hundreds of thousands leave in a small memory isn't held against who was never turned away. */
+static void noise(void **state)
+{
+	struct fixture x = fixture_make(0);
+	struct flood_answer a;
+	press(&x);
+	for (uint32_t i = 0; i < 600000; i++) {
+		struct flood_request r = fixture_get(&x, 0x10000000 + i, NULL);
+		r.page = false;
+		fixture_ask(&x, &r, &a);
+		if (i % 1000 == 999)
+			fixture_ticks(&x, 1, 400000);
+	}
+	struct sketch s = flood_noise(x.f);
+	struct sketch_key k;
+	float most = 0, raw = 0;
+	for (uint64_t i = 0; i < 1000; i++) {
+		sketch_find(&s, i * 0x9e3779b97f4a7c15u, &k);
+		float level = sketch_level(&s, &k, NOISE_OFFENCE, x.t.now_us);
+		raw = fmaxf(raw, level);
+		most = fmaxf(most, flood_offence(x.f, level));
+	}
+	assert_true(raw > 30 && most < 30);
+	free(x.f);
+}
+
 /* Without keys there are no passes, and all are their addresses. */
 static void keyless(void **state)
 {
@@ -244,7 +270,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(passes),    cmocka_unit_test(moved),      cmocka_unit_test(share),
 		cmocka_unit_test(operators), cmocka_unit_test(persistent), cmocka_unit_test(newcomers),
-		cmocka_unit_test(keyless),   cmocka_unit_test(names),
+		cmocka_unit_test(keyless),   cmocka_unit_test(noise),      cmocka_unit_test(names),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -37,7 +37,8 @@ struct conditions {
 	size_t n;
 };
 
-static void add_problem(struct reader *r, const struct yaml_node *at, const char *fmt, va_list ap)
+static void __attribute__((format(printf, 3, 0)))
+add_problem(struct reader *r, const struct yaml_node *at, const char *fmt, va_list ap)
 {
 	char text[640];
 	vsnprintf(text, sizeof(text), fmt, ap);

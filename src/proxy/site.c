@@ -397,16 +397,16 @@ static void site_waf(const struct site *s, struct buf *out)
 static void page(const struct site *s, const char *name, const char *status, const char *head, const char *what,
                  struct buf *out)
 {
-	buf_printf(
-	        out,
-	        "\t\tlocation @khien_%s {\n"
-	        "\t\t\tdefault_type \"text/html; charset=utf-8\";\n"
-	        "\t\t\tadd_header Cache-Control no-store always;\n"
-	        "\t\t\tadd_header X-Content-Type-Options nosniff always;\n"
-	        "\t\t\treturn %s \"<!doctype html><html lang=vi><meta charset=utf-8><meta name=viewport "
-	        "content='width=device-width'>%s<title>$status</title><body style='font:1.2em/1.5 sans-serif;max-width:34em;"
-	        "margin:3em auto;padding:0 1em'>%s",
-	        name, status, head, what);
+	buf_printf(out,
+	           "\t\tlocation @khien_%s {\n"
+	           "\t\t\tdefault_type \"text/html; charset=utf-8\";\n"
+	           "\t\t\tadd_header Cache-Control no-store always;\n"
+	           "\t\t\tadd_header X-Content-Type-Options nosniff always;\n"
+	           "\t\t\treturn %s \"<!doctype html><html lang=vi><meta charset=utf-8><meta name=viewport "
+	           "content='width=device-width'>%s<title>$status</title><body style='font:1.2em/1.5 "
+	           "sans-serif;max-width:34em;"
+	           "margin:3em auto;padding:0 1em'>%s",
+	           name, status, head, what);
 	if (s->contact)
 		buf_printf(out, "<p><b>%s</b>", s->contact);
 	ADD(out, "</html>\";\n\t\t}\n");

@@ -56,7 +56,7 @@ static void add_engine(const struct waf *w, struct buf *out)
 	           "SecResponseBodyAccess Off\n"
 	           "# What is larger nginx has answered with 413 before; without it, this refuses.\n"
 	           "SecRequestBodyLimit %llu\n"
-	           "SecRequestBodyNoFilesLimit %llu\n"
+	           "SecRequestBodyNoFilesLimit %d\n"
 	           "SecRequestBodyLimitAction Reject\n"
 	           "SecRequestBodyJsonDepthLimit 64\n"
 	           "SecArgumentsLimit 1000\n"
@@ -68,8 +68,8 @@ static void add_engine(const struct waf *w, struct buf *out)
 	           "# An audit log would hold whole requests: who is ill, and with what.\n"
 	           "SecAuditEngine Off\n"
 	           "SecStatusEngine Off\n",
-	           w->blocks ? "On" : "DetectionOnly", (unsigned long long)w->body_max, (unsigned long long)w->body_max,
-	           WAF_MATCH_LIMIT, WAF_MATCH_LIMIT);
+	           w->blocks ? "On" : "DetectionOnly", (unsigned long long)w->body_max,
+	           w->body_max < WAF_TEXT_MAX ? (int)w->body_max : WAF_TEXT_MAX, WAF_MATCH_LIMIT, WAF_MATCH_LIMIT);
 	if (w->temp) {
 		add_line(out, "SecTmpDir", w->temp, "");
 		add_line(out, "SecDataDir", w->temp, "");
@@ -87,6 +87,13 @@ static void add_engine(const struct waf *w, struct buf *out)
 	        "\"id:9000000,phase:1,pass,nolog,t:none,t:lowercase,ctl:requestBodyProcessor=XML\"\n"
 	        "SecRule REQUEST_HEADERS:Content-Type \"@rx ^application/(?:[a-z0-9.-]+\\+)?json\" "
 	        "\"id:9000001,phase:1,pass,nolog,t:none,t:lowercase,ctl:requestBodyProcessor=JSON\"\n"
+	        "# CRS takes two seconds for a megabyte of text, and the worker serves nobody meanwhile. Files that "
+	        "are sent don't count.\n"
+	        "SecRule REQBODY_ERROR \"!@eq 0\" "
+	        "\"id:9000007,phase:2,deny,status:413,log,severity:CRITICAL,msg:'More text than forms have',chain\"\n"
+	        "SecRule REQUEST_BODY_LENGTH \"@gt %d\" \"t:none\"\n"
+	        "SecRule ARGS_COMBINED_SIZE \"@gt %d\" "
+	        "\"id:9000006,phase:2,deny,status:413,log,severity:CRITICAL,msg:'More text than forms have'\"\n"
 	        "SecRule REQBODY_ERROR \"!@eq 0\" "
 	        "\"id:9000002,phase:2,deny,status:400,log,severity:CRITICAL,msg:'Body can not be read'\"\n"
 	        "SecRule MULTIPART_STRICT_ERROR \"!@eq 0\" "
@@ -94,13 +101,9 @@ static void add_engine(const struct waf *w, struct buf *out)
 	        "be'\"\n"
 	        "SecRule &ARGS \"@ge 1000\" "
 	        "\"id:9000004,phase:2,deny,status:400,log,severity:CRITICAL,msg:'Too many arguments'\"\n"
-	        "# CRS takes two seconds for a megabyte of text, and the worker serves nobody meanwhile. Files that "
-	        "are sent don't count.\n"
-	        "SecRule ARGS_COMBINED_SIZE \"@gt %d\" "
-	        "\"id:9000006,phase:2,deny,status:413,log,severity:CRITICAL,msg:'More text than forms have'\"\n"
 	        "SecRule TX:/^MSC_/ \"!@streq 0\" "
 	        "\"id:9000005,phase:2,deny,status:403,log,severity:CRITICAL,msg:'A limit of the WAF was reached'\"\n",
-	        WAF_TEXT_MAX);
+	        WAF_TEXT_MAX, WAF_TEXT_MAX);
 }
 
 /* What crs-setup.conf says elsewhere: here a file that somebody may have changed for another server has no part in it. */

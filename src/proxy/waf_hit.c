@@ -29,12 +29,12 @@ static struct str quoted(struct str line, struct str mark)
 	return n < rest.n ? str_sub(rest, 0, n) : STR("");
 }
 
-/* With a NUL, cut to what fits; of anything but plain ASCII a "?" stays. */
+/* With a NUL, cut to what fits; of anything but plain ASCII a "_" stays. */
 static void copy(char *to, size_t size, struct str s)
 {
 	const size_t n = s.n < size ? s.n : size - 1;
 	for (size_t i = 0; i < n; i++)
-		to[i] = (unsigned char)s.p[i] >= ' ' && (unsigned char)s.p[i] < 0x7f ? s.p[i] : '?';
+		to[i] = (unsigned char)s.p[i] >= ' ' && (unsigned char)s.p[i] < 0x7f ? s.p[i] : '_';
 	to[n] = 0;
 }
 
@@ -44,7 +44,7 @@ static void copy_of(char *to, size_t size, struct str s, const char *allowed)
 	bool good = s.n < size;
 	for (size_t i = 0; i < s.n && good; i++)
 		good = s.p[i] && strchr(allowed, s.p[i]);
-	copy(to, size, good ? s : (struct str){ 0 });
+	copy(to, size, good ? s : STR(""));
 }
 
 static void copy_address(struct waf_hit *h, struct str address)
@@ -74,7 +74,7 @@ static void copy_path(struct waf_hit *h, struct str request)
 		return;
 	if (target.p[0] != '/') {
 		const char *host = memmem(target.p, target.n, "://", 3);
-		target = host ? str_sub(target, (size_t)(host - target.p) + 3, target.n) : (struct str){ 0 };
+		target = host ? str_sub(target, (size_t)(host - target.p) + 3, target.n) : STR("");
 		target = str_sub(target, str_find(target, '/'), target.n);
 	}
 	copy(h->path, sizeof(h->path), str_sub(target, 0, path_end(target)));
@@ -108,7 +108,7 @@ static void copy_severity(struct waf_hit *h, struct str severity)
 static struct str words_of(struct str line)
 {
 	const char *at = memmem(line.p, line.n, ": *", 3);
-	struct str rest = at ? str_sub(line, (size_t)(at - line.p) + 3, line.n) : (struct str){ 0 };
+	struct str rest = at ? str_sub(line, (size_t)(at - line.p) + 3, line.n) : STR("");
 	while (rest.n && rest.p[0] >= '0' && rest.p[0] <= '9')
 		rest = str_sub(rest, 1, rest.n);
 	return str_sub(rest, 1, rest.n);
@@ -138,7 +138,7 @@ bool waf_hit_read(struct str line, struct waf_hit *ret)
 	}
 	copy_of(h.rule, sizeof(h.rule), quoted(rest, STR(" [id \"")), "0123456789");
 	copy_of(h.id, sizeof(h.id), quoted(rest, STR(" [unique_id \"")), "0123456789abcdefABCDEF.-");
-	copy_message(&h, h.rule[0] ? quoted(rest, STR(" [msg \"")) : (struct str){ 0 });
+	copy_message(&h, h.rule[0] ? quoted(rest, STR(" [msg \"")) : STR(""));
 	copy_severity(&h, quoted(rest, STR(" [severity \"")));
 	copy_path(&h, behind_only(rest, STR(", request: \"")));
 	*ret = h;

@@ -66,8 +66,7 @@ static void test_others(void **state)
 		HEAD "client sent invalid header line: \"ModSecurity: Warning. \" while reading",
 		HEAD "open() \"/x/[client 1.2.3.4] ModSecurity: Access denied with code 403\" failed (2: No such file)",
 		HEAD "ModSecurity: Rules error. File: waf.conf. Line: 3.",
-		"2026/11/22 16:16:53 [notice] 12728#12728: ModSecurity-nginx v1.0.3 (rules loaded inline/local/remote: "
-		"0/694/0)",
+		"2026/11/22 16:16:53 [notice] 12728#12728: ModSecurity-nginx v1.0.3 (rules loaded: 0/694/0)",
 	};
 	struct waf_hit h;
 	for (size_t i = 0; i < ARRAY_LEN(others); i++)

@@ -121,9 +121,10 @@ class Upstream:
 class Gate(Program):
     """`with Gate(scratch, upstream.url) as gate:`"""
 
-    def __init__(self, scratch, url, *words, name="gate", config="", https=False, user=None, **more):
+    def __init__(self, scratch, url, *words, name="gate", config="", https=False, user=None, port=None, **more):
         self.data, self.user = scratch.path(name), user
         self.port, self.tls_port = free_ports(2)
+        self.port = port or self.port
         self.config = scratch.write(f"{name}.yaml", config)
         command = [harness.KHIEN, "gate", "--upstream", url, "--http", f"127.0.0.1:{self.port}", "--data", self.data, "--config",
                    self.config, *words]
@@ -131,6 +132,12 @@ class Gate(Program):
         if user:
             command = ["setpriv", f"--reuid={user}", f"--regid={pwd.getpwnam(user).pw_gid}", "--clear-groups", *command]
         super().__init__(scratch, command, **more)
+
+    def __exit__(self, *how):
+        super().__exit__(*how)
+        wrong = [line for line in self.said if "Sanitizer" in line or "runtime error" in line]
+        if wrong and not any(how):
+            raise AssertionError(f"{wrong[:3]}")
 
     def ask(self, path="/", method="GET", body=None, tls=False, **headers):
         """(status, headers, body)"""

@@ -7,6 +7,7 @@ import signal
 import socket
 import ssl
 import subprocess
+import threading
 import time
 
 from front import HERE, SLOW, Gate, Scratch, Upstream, check, children, free_ports, harness, headers_of, name_of, processes, run, runs, until
@@ -247,6 +248,20 @@ def graceful():
         check(gate.process.wait(30 * SLOW) == 0, gate.said[-5:])
 
 
+def notifies():
+    """Whoever started it is told when it is ready, that it lives, and that it ends."""
+    with Scratch() as scratch, Upstream() as upstream, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as said:
+        said.bind(scratch.path("notify"))
+        said.settimeout(10 * SLOW)
+        with Gate(scratch, upstream.url, "--no-waf", env=scratch.env(NOTIFY_SOCKET=scratch.path("notify"))) as gate:
+            wanted = {b"READY=1", b"WATCHDOG=1"}
+            while wanted:
+                wanted -= set(said.recv(4096).split(b"\n"))
+            check(gate.stop() == 0, gate.said[-5:])
+            while said.recv(4096) != b"STOPPING=1":
+                pass
+
+
 def reload():
     with Scratch() as scratch, Upstream() as upstream, Gate(scratch, upstream.url, "--no-waf") as gate:
         check(gate.ask("/", "POST", b"a" * 5000)[0] == 200, "it doesn't begin")
@@ -255,6 +270,9 @@ def reload():
         done = gate.job("key")
         two = open(os.path.join(gate.data, "pass.key"), encoding="ascii").read()
         check(done.status == 0 and two.endswith("\n" + key) and len(two) == 130, (done, two))
+        os.chmod(os.path.join(gate.data, "pass.key"), 0o644)
+        check("chmod 600" in gate.job("key").err, "a key that others can read")
+        os.chmod(os.path.join(gate.data, "pass.key"), 0o600)
         scratch.write("gate.yaml", "gate: { body_max: 1 kB }\n")
         gate.process.send_signal(signal.SIGHUP)
         gate.says("event=reloaded")
@@ -266,6 +284,32 @@ def reload():
             until(lambda: sum("event=reload-refused" in line for line in gate.said) > refused, (what, gate.said))
             check(gate.ask("/", "POST", b"a" * 5000)[0] == 413, "a broken configuration was taken")
         until(lambda: any(name_of(pid) == "khien: gate-age" for pid in children(gate.process.pid)), "no agent")
+
+
+def reloads():
+    """Nobody is lost while it is reloaded over and over, also when nobody waits for the one before to be done."""
+    with Scratch() as scratch, Upstream() as upstream, Gate(scratch, upstream.url, "--no-waf") as gate:
+        lost, ended = [], threading.Event()
+
+        def visit():
+            while not ended.is_set():
+                try:
+                    status = gate.ask("/visit")[0]
+                except (OSError, http.client.HTTPException) as gone:
+                    status = gone
+                if status != 200:
+                    lost.append(status)
+
+        visitors = [threading.Thread(target=visit) for _ in range(4)]
+        for v in visitors:
+            v.start()
+        for _ in range(6):
+            gate.process.send_signal(signal.SIGHUP)
+            time.sleep(0.3)
+        ended.set()
+        for v in visitors:
+            v.join()
+        check(not lost and len(upstream.asked) > 20, (lost[:5], len(upstream.asked)))
 
 
 def wrong():
@@ -340,7 +384,7 @@ def another_user():
 
 
 TESTS = {"pages": pages, "names": names, "upstream-tls": upstream_tls, "proxy-protocol": proxy_protocol, "patches": patches, "kiosk": kiosk,
-         "kills": kills, "graceful": graceful, "reload": reload, "wrong": wrong, "prints": prints, "another-user": another_user}
+         "kills": kills, "graceful": graceful, "notifies": notifies, "reload": reload, "reloads": reloads, "wrong": wrong, "prints": prints, "another-user": another_user}
 
 if __name__ == "__main__":
     run(TESTS)

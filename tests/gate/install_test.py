@@ -77,17 +77,16 @@ def read(path):
         return ""
 
 
-def agent_alone(scratch, nginx, data, more, times):
+def agent_alone(scratch, nginx, data, more):
     control, events = os.path.join(data, "run", "control"), os.path.join(data, "state", "events.jsonl")
+    before = read(events).count("942100")
     with Program(scratch, [harness.KHIEN, "gate", *more]) as agent:
         check(any("agent-alone" in line for line in agent.said), agent.said)
         until(lambda: "khien: gate-age" in map(name_of, processes(agent.process.pid)), "no agent")
         check("nginx" not in map(name_of, processes(agent.process.pid)), "an nginx of its own")
         if os.geteuid() == 0:
             check(os.stat(os.path.join(data, "nginx", "log.sock")).st_gid == grp.getgrnam("www-data").gr_gid, "workers can't say anything")
-        refusal = nginx.status("/?id=1%27%20or%20%271%27=%271")
-        check(refusal == 403, f"the WAF isn't there: {refusal}")
-        until(lambda: read(events).count("942100") >= times, f"the agent doesn't hear of the WAF: {agent.said} {read(events)[:3000]}")
+        until(lambda: nginx.status("/?id=1%27%20or%20%271%27=%271") == 403 and read(events).count("942100") > before, "it hears nothing of the WAF")
         check(agent.stop() == 0 and os.path.exists(control), "the agent took nginx's socket away")
 
 
@@ -103,8 +102,8 @@ def install():
         until(lambda: os.path.exists(control), "nginx didn't load it")
         until(lambda: nginx.status("/?id=1%27%20or%20%271%27=%271") == 403, "the WAF isn't there")
         check(nginx.status("/") == 200, "the site is gone")
-        for times in (1, 2):  # the second one takes the place of the first one's socket
-            agent_alone(scratch, nginx, data, more, times)
+        for _ in range(2):  # the second one takes the place of the first one's socket
+            agent_alone(scratch, nginx, data, more)
         again = scratch.khien("gate", "install", "--nginx-folder", nginx.folder, "--watch", *more, timeout=60 * SLOW)
         check(again.status == 0, again)
         with open(os.path.join(nginx.folder, "conf.d", "khien.conf"), encoding="utf-8") as file:

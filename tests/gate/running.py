@@ -61,6 +61,9 @@ class Site:
         class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
             daemon_threads, request_queue_size = True, 1024
 
+            def handle_error(self, *_):  # pylint: disable=arguments-differ
+                """Who asked went away."""
+
         self.delay = delay
         self.room = threading.Semaphore(at_once) if at_once else None
         self.seen, self.lock = [], threading.Lock()
@@ -210,7 +213,7 @@ class Nginx:
 
     def log(self, name):
         try:
-            with open(f"{self.folder}/{name}.log", encoding="utf-8") as file:
+            with open(f"{self.folder}/{name}.log", encoding="utf-8", errors="replace") as file:
                 return file.read()
         except FileNotFoundError:
             return ""

@@ -3,6 +3,7 @@ import http.client
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -43,27 +44,39 @@ class Nginx:
     def __init__(self, scratch, rules, upstream=None, name="nginx", **more):
         self.folder = scratch.path(name)
         os.makedirs(os.path.join(self.folder, "temp"))
+        scratch.write(f"{name}/waf.conf", rules)
+        self.log_path, self.read = os.path.join(self.folder, "error.log"), 0
+        for _ in range(3):  # somebody else may take a port that was free
+            self._configure(scratch, upstream, name, more)
+            self.process = subprocess.Popen([NGINX, "-c", f"{self.folder}/nginx.conf"], stderr=subprocess.DEVNULL)
+            if self._starts():
+                break
+        else:
+            raise AssertionError(f"nginx doesn't start: {self.log()[-2000:]}")
+        self.log()
+
+    def _configure(self, scratch, upstream, name, more):
         self.port, inner = free_ports(2)
         temp = " ".join(f"{kind}_temp_path {self.folder}/temp/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
         fields = {"more_main": "user root;" if os.geteuid() == 0 else "", "more_http": "", "more_server": "", "body_max": BODY_MAX, **more}
         scratch.write(f"{name}/nginx.conf", CONF.format(folder=self.folder, module=MODULE, port=self.port, inner=inner, temp=temp,
                                                         upstream=upstream or inner, **fields))
-        scratch.write(f"{name}/waf.conf", rules)
-        self.log_path, self.read = os.path.join(self.folder, "error.log"), 0
         done = subprocess.run([NGINX, "-t", "-c", f"{self.folder}/nginx.conf"], capture_output=True, text=True, check=False)
-        if done.returncode:
+        if done.returncode and "Address already in use" not in done.stderr:
             raise AssertionError(f"nginx refuses it: {done.stderr}")
-        self.process = subprocess.Popen([NGINX, "-c", f"{self.folder}/nginx.conf"], stderr=subprocess.DEVNULL)
-        end = time.monotonic() + 20 * SLOW
-        while True:
+
+    def _starts(self):
+        end = time.monotonic() + 60 * SLOW
+        while self.process.poll() is None and time.monotonic() < end:
             try:
-                http.client.HTTPConnection("127.0.0.1", self.port, timeout=20).connect()
-                break
+                socket.create_connection(("127.0.0.1", self.port), timeout=20).close()
+                return True
             except ConnectionRefusedError:
-                if time.monotonic() > end or self.process.poll() is not None:
-                    raise AssertionError("nginx doesn't start") from None
                 time.sleep(0.05)
-        self.log()
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        return False
 
     def __enter__(self):
         return self

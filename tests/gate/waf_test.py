@@ -96,7 +96,13 @@ def bodies(scratch):
     """What is larger is answered with 413 by nginx and, where nginx lets it in, refused by the WAF; what isn't is read to its end."""
     with Nginx(scratch, rules_of(WRITE, scratch)) as nginx:
         check(nginx.form(note="a" * (BODY_MAX + 1)) == 413, "a larger body")
-        check((nginx.form(note="a" * (260 << 10)), nginx.rules()) == (413, ["9000006"]), "more text than forms have")
+        more = "a" * (260 << 10)
+        for kind, body in (("application/x-www-form-urlencoded", f"note={more}"), ("application/json", json.dumps([more])),
+                           ("text/xml", f"<a>{more}</a>"), ("text/plain", more)):
+            check((nginx.send("POST", "/", body, {"Content-Type": kind}), nginx.rules()) == (413, ["9000007"]), f"{kind}: more text than forms have")
+        for files in ([], [("file", "a.png", "image/png", b"a")]):
+            status, rules = nginx.send("POST", "/", *multipart({"note": more}, files)), nginx.rules()
+            check(status == 413 and set(rules) & {"9000006", "9000007"}, f"a form with {len(files)} files: {status} {rules}")
         check(nginx.send("POST", "/", *multipart({"note": "a"}, [("file", "a.png", "image/png", b"a" * (BODY_MAX - 2000))])) == 200, "a file")
         late = "a" * (250 << 10) + "&x=<script>alert(1)</script>"
         form = {"Content-Type": "application/x-www-form-urlencoded"}

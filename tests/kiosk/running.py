@@ -238,14 +238,15 @@ class Forms(html.parser.HTMLParser):
 
 
 class Visitor:
-    """A browser without scripts: cookies, forms, redirections after POST."""
+    """A browser without scripts: cookies, forms, redirections after POST. source: its address, among loopback's."""
 
-    def __init__(self, port):
-        self.port, self.cookies, self.status, self.page, self.text, self.path = port, {}, 0, None, "", ""
+    def __init__(self, port, source="127.0.0.1"):
+        self.port, self.source = port, source
+        self.cookies, self.status, self.headers, self.page, self.text, self.path = {}, 0, {}, None, "", ""
 
     def request(self, method, path, body=None):
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20 * SLOW)
-        headers = {"Accept-Language": "en"}
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20 * SLOW, source_address=(self.source, 0))
+        headers = {"Accept": "text/html", "Accept-Language": "en"}
         if self.cookies:
             headers["Cookie"] = "; ".join(f"{k}={v}" for k, v in self.cookies.items())
         if body is not None:
@@ -259,7 +260,7 @@ class Visitor:
         for line in answer.headers.get_all("Set-Cookie") or []:
             name, _, value = line.split(";")[0].partition("=")
             self.cookies[name] = value
-        self.status, self.path = answer.status, path
+        self.status, self.headers, self.path = answer.status, answer.headers, path
         if self.status in (302, 303):
             return self.request("GET", answer.headers["Location"])
         self.page = Forms(self.text)

@@ -19,9 +19,9 @@ import harness  # noqa: E402
 from machine import Guest, Machine, NoGuest, run  # noqa: E402
 
 DEB = os.path.join(harness.ROOT, "packaging", "deb")
-UNIT, POST_UNIT, KIOSK_UNIT = (f"lib/systemd/system/khien-{name}.service" for name in ("hub", "post", "kiosk"))
+UNIT, POST_UNIT, KIOSK_UNIT, GATE_UNIT = (f"lib/systemd/system/khien-{name}.service" for name in ("hub", "post", "kiosk", "gate"))
 WORD = "chungnhan7x"  # stands in one event
-MAN = ("khien", "khien-match", "khien-rules", "khien-watch", "khien-hub", "khien-post", "khien-kiosk")
+MAN = ("khien", "khien-match", "khien-rules", "khien-watch", "khien-hub", "khien-post", "khien-kiosk", "khien-gate")
 
 
 class Inside(unittest.TestCase):
@@ -54,7 +54,7 @@ class Inside(unittest.TestCase):
             return file.read()
 
     def test_holds_what_it_should(self):
-        wanted = ["usr/bin/khien", "etc/khien/khien.yaml", UNIT, POST_UNIT, KIOSK_UNIT, "usr/lib/sysusers.d/khien.conf",
+        wanted = ["usr/bin/khien", "etc/khien/khien.yaml", UNIT, POST_UNIT, KIOSK_UNIT, GATE_UNIT, "usr/lib/sysusers.d/khien.conf",
                   "usr/lib/tmpfiles.d/khien.conf", "usr/share/bash-completion/completions/khien",
                   "usr/share/doc/khien/copyright", "usr/share/doc/khien/changelog.gz", *(f"usr/share/man/man1/{page}.1.gz" for page in MAN)]
         self.assertEqual([n for n in wanted if n not in self.members], [])
@@ -69,7 +69,7 @@ class Inside(unittest.TestCase):
                 continue
             self.assertTrue(name.startswith(("usr/bin/khien", "usr/share/khien/", "usr/share/man/man", "usr/share/doc/khien/",
                                              "usr/share/bash-completion/", "usr/lib/sysusers.d/khien", "etc/khien/",
-                                             "usr/lib/tmpfiles.d/khien", UNIT, POST_UNIT, KIOSK_UNIT)), name)
+                                             "usr/lib/tmpfiles.d/khien", "usr/lib/khien/", UNIT, POST_UNIT, KIOSK_UNIT, GATE_UNIT)), name)
             self.assertNotRegex(name, r"/(hit|miss)/")
 
     def test_owners_and_modes(self):

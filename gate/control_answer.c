@@ -88,6 +88,7 @@ void gate_answer_status(const struct gate *g, struct buf *b)
 	add_number(b, "errors", s.errors);
 	add_number(b, "busy", s.busy);
 	add_number(b, "lag_ms", s.lag_ms);
+	add_number(b, "gate_busy", s.gate_busy);
 	add_number(b, "rate", s.rate);
 	add_number(b, "normal_rate", s.normal_rate);
 	add_time(b, "strict_since", s.strict_since_us ? wall_us() - (now.now_us - s.strict_since_us) : 0);
@@ -260,6 +261,7 @@ void gate_answer_metrics(const struct gate *g, struct buf *b)
 	add_gauge(b, "error_ratio", s.errors);
 	add_gauge(b, "busy", s.busy);
 	add_gauge(b, "lag_seconds", s.lag_ms / 1000);
+	add_gauge(b, "busy_ratio", s.gate_busy);
 	add_gauge(b, "rate", s.rate);
 	add_gauge(b, "normal_rate", s.normal_rate);
 	add_gauge(b, "strict", s.strict_since_us != 0);

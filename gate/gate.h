@@ -60,7 +60,10 @@ struct gate {
 	bool seated, told_no_seat;
 	ngx_event_t tick;
 	int64_t tick_due_us;
-	unsigned waiting; /* GATE_WAITING at most */
+	int schedstat;      /* the kernel's count of this process's time; -1: it keeps none */
+	uint64_t wanted_ns; /* what it said last */
+	ngx_queue_t open;   /* struct gate_asked that were let through and not done */
+	unsigned waiting;   /* GATE_WAITING at most */
 	uint64_t entropy[GATE_ENTROPY];
 	unsigned entropy_left;
 };
@@ -100,7 +103,8 @@ struct gate_asked {
 	struct flood_answer answer;
 	enum gate_language language;
 	bool watched, html, safe;
-	bool open;  /* flood_done() is to be called */
+	bool open; /* flood_done() is to be called; in gate->open */
+	ngx_queue_t queue;
 	bool waits; /* counted in gate->waiting */
 	char id[GATE_ID + 1], seconds[8];
 };

@@ -42,6 +42,7 @@ void gate_outcome_tell(struct gate_asked *a)
 	if (!a->open)
 		return;
 	a->open = false;
+	ngx_queue_remove(&a->queue);
 	struct flood_outcome o = { 0 };
 	const ngx_uint_t status = r->err_status ? r->err_status : r->headers_out.status;
 	if (status != NGX_HTTP_CLIENT_CLOSED_REQUEST && a->answer.verdict <= FLOOD_SLOW)

@@ -145,12 +145,50 @@ bool gate_zone_seat(struct gate *g)
 	return g->seated;
 }
 
+/*
+ * How long this process ran or was ready to since it was last asked: what it had to do, be there other work on its core or not.
+ * Where the kernel doesn't count that, how long it ran.
+ */
+static uint64_t wanted_ns(struct gate *g)
+{
+	char text[64];
+	unsigned long long ran, ready;
+	const ssize_t n = g->schedstat < 0 ? -1 : pread(g->schedstat, text, sizeof(text) - 1, 0);
+	text[n > 0 ? n : 0] = '\0';
+	if (sscanf(text, "%llu %llu", &ran, &ready) == 2)
+		return ran + ready;
+	struct timespec t;
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+/* Of what was let through, what the upstream has nothing to do with now. */
+static uint32_t count_waiting(const struct gate *g)
+{
+	uint32_t n = 0;
+	for (const ngx_queue_t *q = ngx_queue_head(&g->open); q != ngx_queue_sentinel(&g->open);
+	     q = ngx_queue_next(q)) {
+		const struct gate_asked *a = ngx_queue_data(q, struct gate_asked, queue);
+		n += a->answer.ticket.open && !(a->r->upstream && a->r->upstream->peer.connection);
+	}
+	return n;
+}
+
 static void tick(ngx_event_t *event)
 {
 	struct gate *g = event->data;
 	const struct flood_time now = gate_now();
 	const int64_t lag = now.now_us - g->tick_due_us;
-	flood_tick(g->worker.f, now, lag <= 0 ? 0 : lag > UINT32_MAX ? UINT32_MAX : (uint32_t)lag);
+	const uint64_t before = g->wanted_ns;
+	g->wanted_ns = wanted_ns(g);
+	const struct flood_load load = {
+		.lag_us = lag <= 0           ? 0
+		          : lag > UINT32_MAX ? UINT32_MAX
+		                             : (uint32_t)lag,
+		.busy = (float)(g->wanted_ns - before) / (float)((lag + GATE_TICK_MS * 1000) * 1000),
+		.waiting = count_waiting(g),
+	};
+	flood_tick(&g->worker, now, &load);
 	if (!gate_zone_seat(g) && !g->told_no_seat) {
 		g->told_no_seat = true;
 		ngx_log_error(NGX_LOG_ALERT, event->log, 0,
@@ -165,6 +203,9 @@ ngx_int_t gate_zone_begins(ngx_cycle_t *cycle, struct gate *g)
 {
 	g->tick = (ngx_event_t){ .handler = tick, .data = g, .log = cycle->log, .cancelable = 1 };
 	g->tick_due_us = gate_now().now_us + GATE_TICK_MS * 1000;
+	g->schedstat = open("/proc/self/schedstat", O_RDONLY | O_CLOEXEC);
+	g->wanted_ns = wanted_ns(g);
+	ngx_queue_init(&g->open);
 	gate_zone_seat(g);
 	ngx_add_timer(&g->tick, GATE_TICK_MS);
 	return NGX_OK;

@@ -94,7 +94,7 @@ int main(void)
 	run(&b, "at rest, people", true, true);
 	for (unsigned i = 0; i < 50; i++) { /* a gate that is late itself: pressure enough */
 		b.t.now_us += 100000;
-		flood_tick(b.f, b.t, 500000);
+		flood_tick(&b.w, b.t, &(struct flood_load){ .lag_us = 500000 });
 	}
 	run(&b, "flood, strangers", false, false);
 	run(&b, "flood, strangers' pages", false, true);

@@ -263,7 +263,9 @@ static void add_waf(struct buf *out, const struct gate *g, enum language l)
 	static const char *const modes[] = {
 		[CONFIG_GATE_ON] = "on", [CONFIG_GATE_WATCH] = "watch", [CONFIG_GATE_OFF] = "off"
 	};
-	words_add(out, l, WORD_GATE_WAF, modes[g->c->waf], (unsigned)g->c->waf_level);
+	/* where --no-waf was given, or ModSecurity isn't there, no file of its rules is */
+	const int mode = access(g->paths.waf, F_OK) ? CONFIG_GATE_OFF : g->c->waf;
+	words_add(out, l, WORD_GATE_WAF, modes[mode], (unsigned)g->c->waf_level);
 }
 
 static void tell_status(const struct gate *g, const json_t *s, enum language l)
@@ -287,8 +289,9 @@ static void tell_status(const struct gate *g, const json_t *s, enum language l)
 	buf_putc(&out, '\n');
 	label(&out, &labels);
 	snprintf(a, sizeof(a), "%.1f %%", 100 * number(s, "errors"));
+	snprintf(b, sizeof(b), "%.0f %%", 100 * number(s, "gate_busy"));
 	words_add(&out, l, WORD_GATE_SITE, number(s, "latency_ms"), number(s, "normal_ms"), a, number(s, "busy"),
-	          number(s, "lag_ms"));
+	          number(s, "lag_ms"), b);
 	buf_putc(&out, '\n');
 	label(&out, &labels);
 	add_counts(&out, json_object_get(s, "verdicts"), l, true);

@@ -166,7 +166,8 @@ int gate_conf(const struct gate *g, struct err *err)
 	                   : atomic_write(g->paths.nginx, "nginx.conf.new", buf_str(&text), 0640, err);
 	if (!code)
 		code = gate_nginx_test(g, fresh, err);
-	if (!code && rename(fresh_waf, g->paths.waf) && errno != ENOENT)
+	const bool has_waf = site.waf != SITE_OFF && site.waf_module;
+	if (!code && has_waf && rename(fresh_waf, g->paths.waf))
 		code = err_set(err, -errno, "write '%s': %m", g->paths.waf);
 	if (code)
 		return code;
@@ -174,6 +175,9 @@ int gate_conf(const struct gate *g, struct err *err)
 	site.waf_conf = g->paths.waf;
 	text.n = 0;
 	site_write(&site, &text);
-	return text.failed ? err_set(err, -ENOMEM, "%m")
+	code = text.failed ? err_set(err, -ENOMEM, "%m")
 	                   : atomic_write(g->paths.nginx, "nginx.conf", buf_str(&text), 0640, err);
+	if (!code && !has_waf)
+		unlink(g->paths.waf); /* by which `khien gate status` knows */
+	return code;
 }

@@ -305,6 +305,8 @@ static void end(struct run *r, int64_t now)
 	if (!r->ending) {
 		supervise_notify("STOPPING=1");
 		log_say(&r->g->log, LOG_LEVEL_INFO, "ending", LOG_TEXT("what", "who is being answered is waited for"));
+		if (r->parts[AGENT].pid > 0 && !kill(r->parts[AGENT].pid, SIGHUP))
+			poll(NULL, 0, 200); /* it fetches what there is to fetch, while there is somebody to ask */
 	}
 	if (r->parts[NGINX].pid > 0)
 		kill(r->parts[NGINX].pid, r->ending ? SIGTERM : SIGQUIT); /* asked twice: at once */

@@ -69,7 +69,7 @@ static inline void fixture_ticks(struct fixture *x, unsigned n, uint32_t lag_us)
 	for (; n; n--) {
 		x->t.now_us += 100000;
 		x->t.wall_s += x->t.now_us % 1000000 == 0;
-		flood_tick(x->f, x->t, lag_us);
+		flood_tick(&x->w, x->t, &(struct flood_load){ .lag_us = lag_us });
 	}
 }
 

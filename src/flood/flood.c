@@ -79,6 +79,7 @@ int flood_attach(struct flood **ret, void *mem, const struct flood_limits *limit
 void flood_worker_begins(const struct flood_worker *w)
 {
 	PUT(w->f->slots[w->slot % FLOOD_WORKERS].open, 0);
+	PUT(w->f->slots[w->slot % FLOOD_WORKERS].waiting, 0);
 }
 
 /* --- keys --- */

@@ -147,8 +147,16 @@ struct flood_outcome {
 /* Exactly once for each ticket of an answer PASS or SLOW, also where the client went away. */
 void flood_done(const struct flood_worker *w, const struct flood_ticket *ticket, const struct flood_outcome *o,
                 struct flood_time t);
-/* Every 100 ms from any process, also from several: one of them does the work. lag_us: how late this process's timer came. */
-void flood_tick(struct flood *f, struct flood_time t, uint32_t lag_us);
+/* How a process itself is doing. */
+struct flood_load {
+	uint32_t lag_us; /* how late its timer came */
+	float busy;      /* of the time since its last tick, how much it had something to do: 0 to 1 */
+	uint32_t
+	        waiting; /* of the requests that it let through, those that aren't at the upstream now: bodies that still
+	                   * come in, answers that still go out. A slow client is no work for the site */
+};
+/* Every 100 ms from each process: one of them does the work for all. */
+void flood_tick(const struct flood_worker *w, struct flood_time t, const struct flood_load *load);
 
 /* --- operators --- */
 
@@ -160,9 +168,10 @@ int flood_set_list(struct flood *f, const struct list_entry *entries, size_t n);
 struct flood_state {
 	double pressure; /* 1: what it can just bear */
 	double share,
-	        stranger; /* requests of mean cost a second, for a person and for who has no pass; INFINITY: at rest */
+	        stranger; /* requests of mean cost a second: a person's, one's without a pass; INFINITY: at rest */
 	double latency_ms, normal_ms, errors, lag_ms, rate, normal_rate;
 	double busy;             /* requests at the upstream now */
+	double gate_busy;        /* of its time, how much the gate has something to do: 0 to 1 */
 	int64_t strict_since_us; /* monotonic; 0: at rest */
 	uint64_t asked, verdicts[N_FLOOD_VERDICTS], reasons[N_FLOOD_REASONS];
 	uint64_t passes_given, passes_valid, passes_bad, records_shed, events_shed;

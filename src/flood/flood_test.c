@@ -96,7 +96,7 @@ static void worker(struct fixture *x, unsigned slot)
 		if (x->entropy >> 60 == 3)
 			fixture_done(x, &a, 200, 900000);
 		x->t.now_us += 1000;
-		flood_tick(x->f, x->t, 0);
+		flood_tick(&x->w, x->t, &(struct flood_load){ 0 });
 		if (x->entropy >> 56 == 7)
 			flood_set_list(x->f, &e, 1);
 	}

@@ -36,7 +36,8 @@ enum { CLASSES = 1024, CLASS_WAYS = 4, TINTS = 256, TINT_WAYS = 4, HOURS = 168, 
 
 /* Counts of one process; only it writes, all read. */
 struct slot {
-	int64_t open; /* requests at the upstream now */
+	int64_t open;     /* requests let through and not done */
+	uint64_t waiting; /* of them, those that the upstream has nothing to do with now */
 	uint64_t asked, admitted, done, reached, failed;
 	uint64_t known_n, known_x, new_n,
 	        new_x; /* answers, and how many times longer than normal (<< 10) each took; of classes not known yet */
@@ -74,9 +75,9 @@ struct offender {
 
 /* Written by the tick alone. Doubles: INFINITY is "no limit". */
 struct control {
-	double pressure, upstream;                /* upstream: without this gate's own lag */
-	double share, stranger, newcomers, fresh; /* fresh: of the share, for passes younger than the flood */
-	double latency, errors, busy, lag_ms;     /* what pressure is made of; latency: times normal */
+	double pressure, upstream;                       /* upstream: without this gate's own lag */
+	double share, stranger, newcomers, fresh;        /* fresh: of the share, for passes younger than the flood */
+	double latency, errors, busy, lag_ms, gate_busy; /* what pressure is made of; latency: times normal */
 	double rate, admitted, start,
 	        expected; /* requests a second; start: where the strangers' share begins; expected: in this hour */
 	double took_us, normal_us, bounded_us; /* of an answer; bounded_us: a class's normal is at most that */
@@ -118,8 +119,8 @@ struct flood {
 
 	struct control c __attribute__((aligned(64)));
 	int64_t next_tick __attribute__((aligned(64)));
-	uint32_t lag_us;      /* the worst since the last tick */
-	uint32_t tint_others; /* fingerprints without a place, since the last second */
+	uint32_t lag_us, busy; /* the worst since the last tick; busy << 10 */
+	uint32_t tint_others;  /* fingerprints without a place, since the last second */
 	struct ticker t;
 
 	uint64_t claims, current; /* lists: number n lies in place n % LISTS */

@@ -6,6 +6,8 @@
  *   busy      requests at the upstream, against those there would be at three times normal latency (Little's law): what hangs, and
  *             therefore hasn't answered yet, shows here
  *   lag       this gate's own timers: 100 ms is 1
+ *   gate      how much of its time the busiest of this gate's processes had something to do: nineteen twentieths is 1. Behind the
+ *             verdict stands a WAF, which may cost more than the site
  *
  * Four levers, each with a mark of its own, so that strangers feel it first, and people with a pass last and never below a
  * floor: FLOOR_SHARE and what follows from the sketch's tau, a burst of thirty requests.
@@ -19,6 +21,9 @@
 #define FAILED_IS     0.2
 #define OPEN_FREE     32.0 /* so many at the upstream at once are no pressure yet */
 #define LAG_IS_MS     100.0
+#define GATE_FREE     0.5
+#define GATE_IS       0.95
+#define FAILED_FEW    20.0 /* fewer of late say nothing yet: a page that is broken, a site that is being restarted */
 #define STRANGER_MIN  1e-6
 #define STRANGER_FEW  0.01 /* no more of strangers: only then others are asked to wait */
 #define START_SHARE   5.0
@@ -93,11 +98,13 @@ static double measure(struct flood *f, const struct slot *d, const struct slot *
 	put_double(&c->admitted,
 	           (double)d->admitted / seconds + (get_double(&c->admitted) - (double)d->admitted / seconds) * keep);
 	put_double(&c->noise, 2 * (double)TAU_S * fmax(0, get_double(&c->rate) - get_double(&c->admitted)) / f->cells);
+	double busy = (double)__atomic_exchange_n(&f->busy, 0, __ATOMIC_RELAXED) / 1024;
+	put_double(&c->gate_busy, busy + (get_double(&c->gate_busy) - busy) * keep);
 	double lag = (double)__atomic_exchange_n(&f->lag_us, 0, __ATOMIC_RELAXED) / 1000;
 	put_double(&c->lag_ms, lag + (get_double(&c->lag_ms) - lag) * keep);
 
 	/* work fades with half a second: twice that is what is asked for in one second, in us; by 1e6: requests at once */
-	double open = fmax(0, (double)sum->open);
+	double open = fmax(0, (double)(sum->open - (int64_t)sum->waiting));
 	put_double(&c->bear, fmax(OPEN_FREE + SLOW_IS * 2 * t->work / 1e6, 2 * t->open_normal));
 	put_double(&c->busy, open / get_double(&c->bear));
 	/* Late answers of an upstream with hardly anything to do are the last of what is over, or its own matter. */
@@ -106,9 +113,10 @@ static double measure(struct flood *f, const struct slot *d, const struct slot *
 	/* What stays open for long, such as a web socket: learned slowly, as no flood comes. */
 	if (latency < 0.5 && get_double(&c->pressure) < 0.7)
 		t->open_normal += (open - t->open_normal) * (1 - left(seconds, open > t->open_normal ? 5 : 600));
-	double errors = (failed - t->normal_failed) / FAILED_IS;
+	double errors = (failed - t->normal_failed) / FAILED_IS * fmin(1, t->n_failed / FAILED_FEW);
 	put_double(&c->upstream, fmax(fmax(latency, errors), get_double(&c->busy)));
-	return fmax(get_double(&c->upstream), get_double(&c->lag_ms) / LAG_IS_MS);
+	double gate = (get_double(&c->gate_busy) - GATE_FREE) / (GATE_IS - GATE_FREE);
+	return fmax(fmax(get_double(&c->upstream), get_double(&c->lag_ms) / LAG_IS_MS), gate);
 }
 
 /* --- levers --- */
@@ -205,12 +213,19 @@ static void decide(struct flood *f, struct flood_time t, bool drains)
 	change(f, t, FLOOD_EVENT_CALM);
 }
 
-void flood_tick(struct flood *f, struct flood_time t, uint32_t lag_us)
+static void worst_of(uint32_t *worst, uint32_t n)
 {
-	uint32_t worst = GET(f->lag_us);
-	while (lag_us > worst &&
-	       !__atomic_compare_exchange_n(&f->lag_us, &worst, lag_us, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+	uint32_t was = GET(*worst);
+	while (n > was && !__atomic_compare_exchange_n(worst, &was, n, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
 		;
+}
+
+void flood_tick(const struct flood_worker *w, struct flood_time t, const struct flood_load *load)
+{
+	struct flood *f = w->f;
+	worst_of(&f->lag_us, load->lag_us);
+	worst_of(&f->busy, (uint32_t)(fminf(fmaxf(load->busy, 0), 1) * 1024));
+	PUT(f->slots[w->slot % FLOOD_WORKERS].waiting, load->waiting);
 	/* One of all wins each tick. If it dies in it, the next one goes on from what is there: figures half a tick old. */
 	int64_t next = GET(f->next_tick);
 	if (t.now_us < next && next - t.now_us < 10 * TICK_US)

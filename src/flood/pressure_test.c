@@ -117,10 +117,10 @@ static void processes(void **state)
 	fixture_ticks(&x, 3, 0);
 	int64_t last = x.f->t.last_us;
 	x.t.now_us += 20000;
-	flood_tick(x.f, x.t, 0);
+	flood_tick(&x.w, x.t, &(struct flood_load){ 0 });
 	assert_int_equal(x.f->t.last_us, last);
 	x.f->next_tick = x.t.now_us + 3600ll * 1000000; /* of a clock that is no more */
-	flood_tick(x.f, x.t, 0);
+	flood_tick(&x.w, x.t, &(struct flood_load){ 0 });
 	assert_int_equal(x.f->t.last_us, x.t.now_us);
 	for (unsigned i = 0; i < 40; i++)
 		flood_ask(&other, &r, x.t, i, &a);

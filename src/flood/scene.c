@@ -307,7 +307,7 @@ static void step(struct scene *s)
 	for (unsigned i = 0; i < s->n_crowds; i++)
 		crowd_acts(s, &s->crowds[i], now_s);
 	if (s->t.now_us % 100000 == 0)
-		flood_tick(s->f, s->t, 0);
+		flood_tick(&s->w, s->t, &(struct flood_load){ 0 });
 }
 
 void scene_run(struct scene *s, double seconds)
@@ -325,7 +325,7 @@ void scene_skip(struct scene *s, double seconds)
 		assert(s->wheel[i] == NONE);
 	s->t.now_us += (int64_t)seconds * 1000000;
 	s->t.wall_s += (int64_t)seconds;
-	flood_tick(s->f, s->t, 0);
+	flood_tick(&s->w, s->t, &(struct flood_load){ 0 });
 }
 
 double scene_served(const struct scene_crowd *c)

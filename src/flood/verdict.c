@@ -138,7 +138,8 @@ static bool too_many_new(const struct asking *a)
 /* A tick is a tenth of a second, in which a flood brings thousands: what is plainly too much at the upstream isn't let in until the next. */
 static bool is_crowded(const struct asking *a)
 {
-	return !GET(a->f->c.usual) && (double)GET(a->slot->open) > 2 * get_double(&a->f->c.bear);
+	return !GET(a->f->c.usual) &&
+	       (double)(GET(a->slot->open) - (int64_t)GET(a->slot->waiting)) > 2 * get_double(&a->f->c.bear);
 }
 
 /* How much less is left for who doesn't wait when told to; a browser does. */

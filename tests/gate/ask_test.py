@@ -63,7 +63,7 @@ class Ask(Case):
         out = self.gate("status", "--lang", "en").out.decode()
         self.assertRegex(out, r"(?m)^state +at rest: nobody is turned away$")
         self.assertRegex(out, r"(?m)^share +a person 2\.50 requests/s; who has no pass 0\.00 requests/s$")
-        self.assertRegex(out, r"(?m)^site +answers in 840 ms \(normally 45 ms\), fails 3\.1 %, waiting 31; the gate's own lag 2 ms$")
+        self.assertRegex(out, r"(?m)^site +answers in 840 ms \(normally 45 ms\), fails 3\.1 %, waiting 31; the gate is late by 2 ms, busy 31 %$")
         self.assertRegex(out, r"(?m)^verdicts +let through 120331 · turned away 40$")
         self.assertRegex(out, r"(?m)^reasons +stranger 30 · share 10$")
         self.assertRegex(out, r"(?m)^lists +allowed 0, blocked 1$")

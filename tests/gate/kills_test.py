@@ -44,7 +44,10 @@ CONFIG = "gate: { waf: { exclusions: [kiosk] } }\n"
 
 class Person(running.Visitor):
     """Who is turned away waits as long as he is told, and sends the same again."""
-    ended = False
+
+    def __init__(self, door, source):
+        super().__init__(door.port, source)
+        self.door = door
 
     def request(self, method, path, body=None):
         was = self.page, self.path
@@ -54,9 +57,10 @@ class Person(running.Visitor):
                 super().request(method, path, body)
             except http.client.HTTPException as cut:
                 raise ConnectionError(f"cut off: {cut!r}") from cut
-            if self.status not in (429, 502, 503, 504) or Person.ended:
+            if self.status not in (429, 502, 503, 504) or self.door.closed:
                 break
             self.page, self.path = was  # he goes back to his form
+            self.door.turned_away += 1
             time.sleep(min(float(self.headers.get("Retry-After") or 0.5), 10))
         return self
 
@@ -64,12 +68,13 @@ class Person(running.Visitor):
 class Door:
     """The kiosk as people come to it: through the gate, each from an address of his own."""
 
-    def __init__(self, port):
-        self.port, self.number = port, itertools.count(1)
+    def __init__(self, port, first):
+        self.port, self.closed, self.turned_away = port, False, 0
+        self.numbers = itertools.count(first)
 
     def visitor(self):
-        i = next(self.number)
-        return Person(self.port, f"127.32.{i >> 8 & 255}.{i & 255}")
+        i = next(self.numbers)
+        return Person(self, f"127.32.{i >> 8 & 255}.{i & 255}")
 
 
 class Scene:
@@ -77,7 +82,7 @@ class Scene:
 
     def __init__(self, scratch, stack):
         self.scratch = scratch
-        self.blocked, self.killed, self.ended = [], collections.Counter(), []
+        self.blocked, self.killed = [], collections.Counter()
         self.kiosk = stack.enter_context(running.Kiosk(scratch, more_config="  proxies: [127.0.0.1]\n"))
         self.kiosk.hospital(places=200)
         self.gate = self.new_gate(None)
@@ -85,9 +90,7 @@ class Scene:
         self.flood = self.new_flood()
         stack.callback(self.end_flood)
         self.days = self.kiosk.days()[1:5]
-        self.bookers = [kiosk_test.Booker(Door(self.gate.port), i, self.days) for i in range(BOOKERS)]
-        for i, b in enumerate(self.bookers):
-            b.kiosk.number = itertools.count(1 + i * 4096)
+        self.bookers = [kiosk_test.Booker(Door(self.gate.port, 1 + i * 4096), i, self.days) for i in range(BOOKERS)]
 
     def new_gate(self, port):
         gate = Gate(self.scratch, f"http://127.0.0.1:{self.kiosk.port}", config=CONFIG, port=port)
@@ -131,7 +134,6 @@ class Scene:
         found = []
         until(lambda: found.append(self.pid_of(pids[victim])) or found[-1], f"there is no {victim}")
         pid = found[-1]
-        self.ended.append((victim, pid))
         self.killed[victim] += 1
         if victim == "gate":
             port, below = self.gate.port, processes(pid)
@@ -165,12 +167,11 @@ class Scene:
         for turn in range(KILLS):
             self.block(turn)
             self.kill(victims[turn % len(victims)])
-            self.people_book(self.ended[-1])
+            self.people_book(f"kill {turn + 1}, of {victims[turn % len(victims)]},")
             if turn % 50 == 49:
                 print(f"  {turn + 1} kills, {self.confirmed()} confirmed, {time.monotonic() - began:.0f} s", flush=True)
-        Person.ended = True
         for b in self.bookers:
-            b.ended = True
+            b.ended = b.kiosk.closed = True
         for b in self.bookers:
             b.join(60 * SLOW)
             check(b.wrong is None and not b.is_alive(), f"{b.wrong}")
@@ -178,8 +179,9 @@ class Scene:
         self.end_flood()
         self.kiosk.answers()
         n = kiosk_test.compare(self.kiosk, self.bookers, self.days)
+        cut, away = sum(b.failed for b in self.bookers), sum(b.kiosk.turned_away for b in self.bookers)
         print(f"  {KILLS} kills ({', '.join(f'{n} {v}' for v, n in self.killed.items())}), {n} confirmed, none lost, "
-              f"{sum(b.failed for b in self.bookers)} connections cut; the last gate: {status['verdicts']}; {time.monotonic() - began:.0f} s")
+              f"{cut} connections cut, {away} times turned away; the last gate: {status['verdicts']}; {time.monotonic() - began:.0f} s")
 
 
 def events_of(gate):

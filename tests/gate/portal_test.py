@@ -17,7 +17,7 @@ from front import NGINX, SLOW, Gate, Scratch, check, free_ports, harness, proces
 
 WIKI, FPM = "/usr/share/dokuwiki", "/usr/sbin/php-fpm8.2"
 PATIENTS, SECONDS = 20, 15
-TIMES, QUEUE_S = 6, 20  # bots ask so many times as often as the portal can answer, and at once as many as that takes it so long
+TIMES, QUEUE_S = 10, 20  # bots ask so many times as often as the portal can answer, and at once as many as that takes it so long
 FLOOD = ["--kinds", "kept", "--sources", "200", "--path", "/doku.php?id=start", "--path", "/doku.php?id=doctors", "--seconds", str(SECONDS)]
 PEOPLE = ["--patients", str(PATIENTS), "--reads", "--pages", "3", "--patience", "10"]
 TOPICS = {"start": "Opening hours", "doctors": "Doctors", "fees": "Fees", "way": "How to get here", "results": "Results of tests"}
@@ -131,14 +131,18 @@ class Portal:
 
 
 def pages_a_second(portal):
-    began, n = time.monotonic(), 40
-    for _ in range(n):
-        portal.ask("/doku.php?id=start")
-    return n / (time.monotonic() - began)
+    """At its best: whatever else this machine does, it never makes it faster."""
+    best, n = 0, 15
+    for _ in range(4):
+        began = time.monotonic()
+        for _ in range(n):
+            portal.ask("/doku.php?id=start")
+        best = max(best, n / (time.monotonic() - began))
+    return best
 
 
 def drill(scratch, port, can):
-    many = ["--rate", str(min(max(int(TIMES * can), 100), 2000)), "--connections", str(min(max(int(QUEUE_S * can), 200), 4000))]
+    many = ["--rate", str(min(max(int(TIMES * can), 100), 4000)), "--connections", str(min(max(int(QUEUE_S * can), 200), 4000))]
     core = ["--core", str(max(os.sched_getaffinity(0)))] if len(os.sched_getaffinity(0)) > 1 else []
     done = scratch.khien("drill", "load", "--to", f"127.0.0.1:{port}", *FLOOD, *many, *PEOPLE, *core, "--json")
     check(done.status in (0, 1), done)

@@ -41,7 +41,7 @@ class Control:
 
     def status(self):
         return {"mode": "on", "workers": 2, "zone": self.zone, "zone_bytes": 16 << 20, "pid": 1, "pressure": 1.25, "share": 2.5,
-                "stranger": 0, "latency_ms": 840, "normal_ms": 45, "errors": 0.031, "busy": 31, "lag_ms": 2, "rate": 2083,
+                "stranger": 0, "latency_ms": 840, "normal_ms": 45, "errors": 0.031, "busy": 31, "lag_ms": 2, "gate_busy": 0.31, "rate": 2083,
                 "normal_rate": 12, "strict_since": self.strict_since, "asked": 120371,
                 "verdicts": {"pass": 120331, "slow": 0, "deny": 40, "drop": 0}, "reasons": {"free": 120331, "stranger": 30, "share": 10},
                 "passes_given": 300, "passes_valid": 2000, "passes_bad": 3, "records_shed": 0, "events_shed": 0}

@@ -106,8 +106,9 @@ ngx_int_t gate_verdict_handler(ngx_http_request_t *r)
 	const struct flood_worker keyless = { .f = g->worker.f, .slot = g->worker.slot };
 	flood_ask(server->pass ? &g->worker : &keyless, &request, gate_now(), gate_entropy(g), &a->answer);
 	a->open = a->answer.verdict <= FLOOD_SLOW;
-	if (a->open)
+	if (a->open) { /* several statements: a macro of nginx's */
 		ngx_queue_insert_tail(&g->open, &a->queue);
+	}
 	gate_page_id(a->answer.id, a->id);
 	return a->watched ? NGX_DECLINED : follow(a);
 }

@@ -20,21 +20,18 @@ import subprocess
 import sys
 import time
 
-from front import HERE, SLOW, Gate, Scratch, check, children, harness, name_of, processes, run, runs, until
-
-sys.path.append(os.path.join(HERE, "..", "kiosk"))  # behind our own: there is a running.py in both
+from front import HERE, SLOW, Gate, Scratch, check, children, harness, processes, run, runs, until
 
 
-def module_of(name, path):
-    """As `name`, so that those who import it by that find it."""
-    spec = importlib.util.spec_from_file_location(name, os.path.join(HERE, "..", "kiosk", path))
+def module_of(name):
+    """The kiosk's, also for those of its modules that import it by its name; there is another running.py here."""
+    spec = importlib.util.spec_from_file_location(name, os.path.join(HERE, "..", "kiosk", name + ".py"))
     found = sys.modules[name] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(found)
     return found
 
 
-running = module_of("running", "running.py")
-kiosk_test = module_of("kiosk_test", "kiosk_test.py")
+running, kiosk_test = module_of("running"), module_of("kiosk_test")
 
 KILLS, BOOKERS = int(os.environ.get("KHIEN_KILLS", "10")), 8
 FLOOD = ["--kinds", "kept=1000,new=300,cookie=200", "--connections", "300", "--sources", "200", "--path", "/", "--path", "/s/1", "--seconds", "600"]
@@ -106,6 +103,8 @@ class Scene:
                                 stderr=subprocess.DEVNULL, env=self.scratch.env())
 
     def end_flood(self):
+        if self.flood.poll() is not None:
+            return
         below = processes(self.flood.pid)
         self.flood.send_signal(signal.SIGINT)
         try:
@@ -138,7 +137,7 @@ class Scene:
         if victim == "gate":
             port, below = self.gate.port, processes(pid)
             self.gate.stop(signal.SIGKILL)
-            until(lambda: not any(map(runs, below)), f"something outlives the gate: {[name_of(p) for p in below if runs(p)]}")
+            until(lambda: not any(map(runs, below)), f"something outlives the gate: {below}")
             self.gate.__exit__()
             self.gate = self.new_gate(port)
         else:
@@ -211,7 +210,7 @@ def kills():
             every = processes(scene.gate.process.pid) + processes(scene.kiosk.process.pid)
             check(scene.gate.stop() == 0, f"it ended badly: {scene.gate.said[-5:]}")
             scene.kiosk.stop(signal.SIGKILL)
-        until(lambda: not any(map(runs, every)), f"still there: {[pid for pid in every if runs(pid)]}")
+        until(lambda: not any(map(runs, every)), f"still there: {every}")
         told_once(scene)
         with running.Kiosk(scratch) as kiosk:
             kiosk_test.compare(kiosk, scene.bookers, scene.days)

@@ -61,6 +61,7 @@ class Portal(Kiosk):
     def __init__(self, scratch, name):
         self.data, self.port = scratch.path(name), free_ports()[0]
         os.makedirs(self.data)
+        self._secret("hook-sepay", b"a secret of a bank that there is not")
         text = f"kiosk:\n  data: {self.data}\n  listen: {{ http: '127.0.0.1:{self.port}' }}\n  proxies: [127.0.0.1]\n"
         self.config = scratch.write(f"{name}.yaml", text)
         self.scratch = scratch

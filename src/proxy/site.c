@@ -57,6 +57,9 @@ static void process(const struct site *s, struct buf *out)
 	           "worker_shutdown_timeout 10s;\n"
 	           "events {\n"
 	           "\tworker_connections %u;\n"
+	           "\t# All that wait at the door come in at once: else one at a time, between two rounds of those who\n"
+	           "\t# are in, and in a flood a patient stands before the door.\n"
+	           "\tmulti_accept on;\n"
 	           "}\n\n",
 	           s->run, s->workers, s->connections + 512, s->connections);
 }

@@ -152,7 +152,8 @@ static const char *const table[N_WORDS][N_LANGUAGES] = {
 	[WORD_GATE_EACH_SECOND] = { "%.2f truy cập/giây", "%.2f requests/s", "每秒 %.2f 次" },
 	[WORD_GATE_RATE] = { "%.0f/giây; bình thường %.0f/giây", "%.0f/s; normally %.0f/s",
 	                     "每秒 %.0f 次；平时 %.0f 次" },
-	[WORD_GATE_SITE] = { "trả lời sau %.0f ms (bình thường %.0f ms), lỗi %s, đang chờ %.0f; cổng trễ %.0f ms, bận %s",
+	[WORD_GATE_SITE] = { "trả lời sau %.0f ms (bình thường %.0f ms), lỗi %s, đang chờ %.0f; cổng trễ %.0f ms, bận "
+	                     "%s",
 	                     "answers in %.0f ms (normally %.0f ms), fails %s, waiting %.0f; the gate is "
 	                     "late by %.0f ms, busy %s",
 	                     "响应 %.0f 毫秒（平时 %.0f 毫秒），出错 %s，等待 %.0f；网关延迟 %.0f 毫秒，忙碌 %s" },

@@ -44,24 +44,25 @@ static void process(const struct site *s, struct buf *out)
 	modules(s, out);
 	if (s->user)
 		buf_printf(out, "user %s %s;\n", s->user, s->group ? s->group : s->user);
-	buf_printf(out,
-	           "pid \"%s/nginx.pid\";\n"
-	           "daemon off;\n"
-	           "error_log stderr error;\n"
-	           "pcre_jit on;\n\n"
-	           "# As many as processors; each connection of a visitor may need one to the site.\n"
-	           "worker_processes %u;\n"
-	           "worker_rlimit_nofile %u;\n"
-	           "# Who has a page open that never ends (a board, a socket) doesn't hold up a reload or the end for "
-	           "longer.\n"
-	           "worker_shutdown_timeout 10s;\n"
-	           "events {\n"
-	           "\tworker_connections %u;\n"
-	           "\t# All that wait at the door come in at once: else one at a time, between two rounds of those who\n"
-	           "\t# are in, and in a flood a patient stands before the door.\n"
-	           "\tmulti_accept on;\n"
-	           "}\n\n",
-	           s->run, s->workers, s->connections + 512, s->connections);
+	buf_printf(
+	        out,
+	        "pid \"%s/nginx.pid\";\n"
+	        "daemon off;\n"
+	        "error_log stderr error;\n"
+	        "pcre_jit on;\n\n"
+	        "# As many as processors; each connection of a visitor may need one to the site.\n"
+	        "worker_processes %u;\n"
+	        "worker_rlimit_nofile %u;\n"
+	        "# Who has a page open that never ends (a board, a socket) doesn't hold up a reload or the end for "
+	        "longer.\n"
+	        "worker_shutdown_timeout 10s;\n"
+	        "events {\n"
+	        "\tworker_connections %u;\n"
+	        "\t# All that wait at the door come in at once: else one at a time, between two rounds of those who\n"
+	        "\t# are in, and in a flood a patient stands before the door.\n"
+	        "\tmulti_accept on;\n"
+	        "}\n\n",
+	        s->run, s->workers, s->connections + 512, s->connections);
 }
 
 /* --- http: what holds for all --- */

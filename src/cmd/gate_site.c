@@ -222,17 +222,28 @@ static int find_exclusions(const struct gate *g, struct arena *arena, const char
 	return at ? 0 : err_set(err, -ENOMEM, "%m");
 }
 
+/* khien's own rules by a plain name, DATA/nginx/rules, wherever they lie: ModSecurity takes no path with a blank. NULL: there are none. */
+static const char *link_rules(const struct gate *g, struct arena *arena)
+{
+	char own[4200];
+	const char *link = arena_printf(arena, "%s/rules", g->paths.nginx).p;
+	const char *fresh = arena_printf(arena, "%s.new", link).p;
+	if (!fresh || !paths_waf(own, sizeof(own)))
+		return NULL;
+	unlink(fresh);
+	return symlink(own, fresh) || rename(fresh, link) ? NULL : link;
+}
+
 int gate_waf(const struct gate *g, const struct site *site, struct err *err)
 {
 	CLEANUP(arena_free) struct arena arena = { .max = 1 << 20 };
 	CLEANUP(patches_done) struct patches patches = { 0 };
 	CLEANUP(buf_free) struct buf problems = { 0 };
 	CLEANUP(buf_free) struct buf text = { 0 };
-	char own[4200];
 	struct waf waf = { .blocks = site->waf == SITE_ON,
 		           .level = site->waf_level,
 		           .crs = g->c->crs,
-		           .own = paths_waf(own, sizeof(own)),
+		           .own = link_rules(g, &arena),
 		           .unicode_map =
 		                   access("/etc/nginx/unicode.mapping", R_OK) ? NULL : "/etc/nginx/unicode.mapping",
 		           .temp = arena_printf(&arena, "%s/temp/waf", g->paths.nginx).p,

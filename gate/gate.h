@@ -19,6 +19,7 @@
 #include "base/buf.h"
 #include "flood/flood.h"
 #include "flood/hello.h"
+#include "flood/plain.h"
 
 #include <pthread.h>
 
@@ -131,6 +132,8 @@ char *gate_file_normal(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 /* request.c */
 bool gate_request_address(ngx_http_request_t *r, struct flood_addr *ret); /* false: a unix socket */
 void gate_request_read(struct gate_asked *a, struct flood_request *ret);
+/* "page" or "file": a request that a WAF has nothing to look at (flood/plain.h); else empty. */
+const char *gate_request_plain(ngx_http_request_t *r);
 /* NULL: it wasn't asked about. Also of a subrequest, and after an internal redirect. */
 struct gate_asked *gate_request_asked(ngx_http_request_t *r);
 

@@ -105,13 +105,14 @@ static ngx_command_t commands[] = {
 
 /* --- variables --- */
 
-enum variable { VERDICT, REASON, ID, FINGERPRINT };
+enum variable { VERDICT, REASON, ID, FINGERPRINT, PLAIN };
 
 static ngx_int_t get_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v, uintptr_t which)
 {
 	const struct gate_asked *a = gate_request_asked(r);
 	const struct hello *hello = which == FINGERPRINT ? gate_hello_of(r->connection) : NULL;
-	const char *text = hello                        ? hello->text
+	const char *text = which == PLAIN               ? gate_request_plain(r)
+	                   : hello                      ? hello->text
 	                   : !a || which == FINGERPRINT ? ""
 	                   : which == VERDICT           ? flood_verdict_name(a->answer.verdict)
 	                   : which == REASON            ? flood_reason_name(a->answer.reason)
@@ -123,13 +124,13 @@ static ngx_int_t get_variable(ngx_http_request_t *r, ngx_http_variable_value_t *
 static ngx_int_t add_variables(ngx_conf_t *cf)
 {
 	static ngx_str_t names[] = {
-		[VERDICT] = ngx_string("khien_verdict"),
-		[REASON] = ngx_string("khien_reason"),
-		[ID] = ngx_string("khien_id"),
-		[FINGERPRINT] = ngx_string("khien_fingerprint"),
+		[VERDICT] = ngx_string("khien_verdict"), [REASON] = ngx_string("khien_reason"),
+		[ID] = ngx_string("khien_id"),           [FINGERPRINT] = ngx_string("khien_fingerprint"),
+		[PLAIN] = ngx_string("khien_plain"),
 	};
 	for (uintptr_t i = 0; i < ARRAY_LEN(names); i++) {
-		ngx_http_variable_t *v = ngx_http_add_variable(cf, &names[i], NGX_HTTP_VAR_NOCACHEABLE);
+		ngx_http_variable_t *v =
+		        ngx_http_add_variable(cf, &names[i], i == PLAIN ? 0 : NGX_HTTP_VAR_NOCACHEABLE);
 		if (!v)
 			return NGX_ERROR;
 		v->get_handler = get_variable;

@@ -132,6 +132,25 @@ void gate_request_read(struct gate_asked *a, struct flood_request *ret)
 	ret->page = a->html && !a->watched;
 }
 
+const char *gate_request_plain(ngx_http_request_t *r)
+{
+	const struct str path = gate_str(r->unparsed_uri);
+	unsigned hosts = 0, agents = 0;
+	if (!(r->method & (NGX_HTTP_GET | NGX_HTTP_HEAD)) || r->http_version < NGX_HTTP_VERSION_10 || !plain_path(path))
+		return "";
+	for (const ngx_list_part_t *part = &r->headers_in.headers.part; part; part = part->next) {
+		const ngx_table_elt_t *lines = part->elts;
+		for (ngx_uint_t i = 0; i < part->nelts; i++) {
+			const struct str name = { (const char *)lines[i].lowcase_key, lines[i].key.len };
+			if (!plain_header(name, gate_str(lines[i].value)))
+				return "";
+			hosts += str_eq(name, STR("host"));
+			agents += str_eq(name, STR("user-agent"));
+		}
+	}
+	return hosts != 1 || agents != 1 ? "" : str_find(path, '.') < path.n ? "file" : "page";
+}
+
 struct gate_asked *gate_request_asked(ngx_http_request_t *r)
 {
 	r = r->main;

@@ -15,10 +15,11 @@ RATE, BURST = 10, 20
 
 
 class Place:
-    """Where a contender works: a folder that all may enter, ADDR:PORT to listen on, the upstream's port on loopback."""
+    """Where a contender works: a folder that all may enter, address and ports to listen on, the upstream's port on loopback."""
 
-    def __init__(self, folder, address, port, upstream):
-        self.folder, self.address, self.port, self.upstream = pathlib.Path(folder), address, port, upstream
+    def __init__(self, folder, address, ports, upstream):
+        self.folder, self.address, self.upstream = pathlib.Path(folder), address, upstream
+        self.port, self.tls_port = ports
         self.folder.mkdir(exist_ok=True)
         self.folder.chmod(0o755)
 
@@ -150,4 +151,4 @@ class Khien(Contender):
 
     def programs(self, place):
         return [[self.program, "gate", "--upstream", f"http://127.0.0.1:{place.upstream}", "--http", f"{place.address}:{place.port}",
-                 "--data", str(place.folder / "gate"), *([] if self.waf else ["--no-waf"])]]
+                 "--https", f"{place.address}:{place.tls_port}", "--data", str(place.folder / "gate"), *([] if self.waf else ["--no-waf"])]]

@@ -115,8 +115,8 @@ enum { GATE_CONNECTIONS = 16384 };
 int gate_site_permits(const struct config_gate *c, struct arena *arena, const char **where, struct err *err);
 /* of: what it is told; what is off and why is logged. arena: of its lists. err names the key, and where it stands. */
 int gate_site(const struct gate *g, struct arena *arena, struct site *ret, struct err *err);
-/* site->waf_conf, in DATA/nginx, where the site has a WAF; problems of patches are written to standard error, and then err is empty. */
-int gate_waf(const struct gate *g, const struct site *site, struct err *err);
+/* site->waf_conf, in DATA/nginx, where the site has a WAF, and site->plain; problems of patches are written to standard error, and then err is empty. */
+int gate_waf(const struct gate *g, struct site *site, struct err *err);
 
 /* --- gate_nginx.c: the program --- */
 

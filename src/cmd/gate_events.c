@@ -86,7 +86,7 @@ int gate_events_open(struct gate_events *e, struct err *err)
 		err_set(err, code, "read '%s': %m", e->path);
 	if (code)
 		return code;
-	const char *last = text.n ? memrchr(text.p, '\n', text.n) : NULL;
+	const char *last = text.p ? memrchr(text.p, '\n', text.n) : NULL;
 	const size_t whole = last ? (size_t)(last - text.p) + 1 : 0;
 	if (whole < text.n && ftruncate(e->fd, (off_t)whole))
 		return err_set(err, -errno, "cut '%s': %m", e->path);

@@ -234,7 +234,7 @@ static const char *link_rules(const struct gate *g, struct arena *arena)
 	return symlink(own, fresh) || rename(fresh, link) ? NULL : link;
 }
 
-int gate_waf(const struct gate *g, const struct site *site, struct err *err)
+int gate_waf(const struct gate *g, struct site *site, struct err *err)
 {
 	CLEANUP(arena_free) struct arena arena = { .max = 1 << 20 };
 	CLEANUP(patches_done) struct patches patches = { 0 };
@@ -259,6 +259,10 @@ int gate_waf(const struct gate *g, const struct site *site, struct err *err)
 		*err = (struct err){ .code = code };
 		return code;
 	}
+	/* higher levels mean to suspect more, and a patch is to be asked about all that it may be about */
+	site->plain = site->waf_level == 1;
+	for (size_t i = 0; i < patches.n; i++)
+		site->plain &= patches.at[i].expired || !patches.at[i].of_plain;
 	waf_write(&waf, &patches, &text);
 	if (text.failed)
 		return err_set(

@@ -189,7 +189,7 @@ static void add_asset(void *arg, struct str reference)
 		if (b->kept[i] == hash)
 			return;
 	b->kept[b->n_kept++] = hash;
-	snprintf(b->assets[b->n_assets++], sizeof(b->assets[0]), "%s", path);
+	memcpy(b->assets[b->n_assets++], path, strlen(path) + 1);
 }
 
 /* Patience is over. */

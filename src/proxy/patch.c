@@ -35,6 +35,7 @@ struct reader {
 struct conditions {
 	struct buf at[8]; /* VARIABLES "OPERATOR" "TRANSFORMATIONS */
 	size_t n;
+	bool of_plain; /* struct patch */
 };
 
 static void __attribute__((format(printf, 3, 0)))
@@ -289,6 +290,17 @@ static void read_body(struct reader *r, const struct yaml_node *when, struct con
 	buf_add(out, STR("\" \"t:none"));
 }
 
+/* Is GET or HEAD among them? NULL: all are. */
+static bool asks_for(const struct yaml_node *method)
+{
+	bool ret = !method;
+	if (method && method->kind == YAML_SCALAR)
+		return str_eq(method->text, STR("GET")) || str_eq(method->text, STR("HEAD"));
+	for (const struct yaml_item *i = method && method->kind == YAML_LIST ? method->items : NULL; i; i = i->next)
+		ret |= i->value->kind == YAML_SCALAR && asks_for(i->value);
+	return ret;
+}
+
 static void read_when(struct reader *r, const struct yaml_node *map, struct conditions *c)
 {
 	static const char *const keys[] = { "path",   "path_prefix", "path_regex", "method", "header",
@@ -310,6 +322,8 @@ static void read_when(struct reader *r, const struct yaml_node *map, struct cond
 	/* of a form or the query; of a JSON body, however deep; the name of a file that is sent */
 	read_named(r, when, "argument", "ARGS:/^@$/|ARGS:/^json[.](.*[.])?@$/|FILES:/^@$/", c);
 	read_body(r, when, c);
+	c->of_plain =
+	        !yaml_get(when, "argument") && !yaml_get(when, "body_regex") && asks_for(yaml_get(when, "method"));
 	if (!c->n && !r->bad)
 		complain(r, when, "when has no condition: write when: { path: /profile/avatar }");
 }
@@ -327,6 +341,7 @@ static void write_rule(struct reader *r, const struct conditions *c, struct patc
 			           p->number, p->denies ? "deny,status:403" : "pass", p->id);
 		buf_printf(&out, "%s\"\n", i + 1 < c->n ? ",chain" : "");
 	}
+	p->of_plain = c->of_plain;
 	p->rule = out.failed ? NULL : keep(r, buf_str(&out));
 	if (!p->rule)
 		complain(r, NULL, "out of memory");

@@ -437,11 +437,43 @@ static void pages(const struct site *s, struct buf *out)
 	     out);
 }
 
+static void kept(struct buf *out)
+{
+	ADD(out, "\t\t\tproxy_cache khien_static;\n"
+	         "\t\t\tproxy_cache_key $khien_scheme://$host$khien_port$request_uri;\n"
+	         "\t\t\tproxy_cache_bypass $http_authorization $http_range;\n"
+	         "\t\t\tproxy_no_cache $http_authorization $http_range $khien_page $khien_varies;\n"
+	         "\t\t\t# One asks the site, the others wait for it; while the site fails, what was kept will do.\n"
+	         "\t\t\tproxy_cache_lock on;\n"
+	         "\t\t\tproxy_cache_lock_timeout 3s;\n"
+	         "\t\t\tproxy_cache_background_update on;\n"
+	         "\t\t\tproxy_cache_use_stale error timeout updating http_500 http_502 http_503 http_504;\n");
+}
+
+static void plain(const struct site *s, const char *scheme, struct buf *out)
+{
+	static const char *const kinds[] = { "page", "file" };
+	if (!s->plain || !has_waf(s) || s->mode == SITE_OFF)
+		return;
+	ADD(out,
+	    "\t\t# In a plain request the WAF has nothing to look at, and would take ten times as long as the site.\n");
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+		buf_printf(out,
+		           "\t\tif ($khien_plain = %s) {\n\t\t\trewrite ^ /.khien/%s last;\n\t\t}\n"
+		           "\t\tlocation = /.khien/%s {\n\t\t\tinternal;\n",
+		           kinds[i], kinds[i], kinds[i]);
+		if (i == 1 && s->cache)
+			kept(out);
+		buf_printf(out, "\t\t\tproxy_pass %s://khien_site$request_uri;\n\t\t}\n", scheme);
+	}
+}
+
 static void locations(const struct site *s, struct buf *out)
 {
 	const char *scheme = str_starts(str_from(s->upstream), STR("https://")) ? "https" : "http";
-	ADD(out, "\t\tif ($khien_events) {\n\t\t\trewrite ^ /.khien/events last;\n\t\t}\n"
-	         "\t\tlocation / {\n");
+	ADD(out, "\t\tif ($khien_events) {\n\t\t\trewrite ^ /.khien/events last;\n\t\t}\n");
+	plain(s, scheme, out);
+	ADD(out, "\t\tlocation / {\n");
 	site_waf(s, out);
 	buf_printf(out,
 	           "\t\t\tproxy_pass %s://khien_site;\n"
@@ -461,19 +493,8 @@ static void locations(const struct site *s, struct buf *out)
 		return;
 	ADD(out, "\t\tlocation ~* \\.(?:css|js|mjs|png|jpe?g|gif|svg|ico|webp|avif|woff2?|ttf)$ {\n");
 	site_waf(s, out);
-	buf_printf(out,
-	           "\t\t\tproxy_cache khien_static;\n"
-	           "\t\t\tproxy_cache_key $khien_scheme://$host$khien_port$request_uri;\n"
-	           "\t\t\tproxy_cache_bypass $http_authorization $http_range;\n"
-	           "\t\t\tproxy_no_cache $http_authorization $http_range $khien_page $khien_varies;\n"
-	           "\t\t\t# One asks the site, the others wait for it; while the site fails, what was kept will do.\n"
-	           "\t\t\tproxy_cache_lock on;\n"
-	           "\t\t\tproxy_cache_lock_timeout 3s;\n"
-	           "\t\t\tproxy_cache_background_update on;\n"
-	           "\t\t\tproxy_cache_use_stale error timeout updating http_500 http_502 http_503 http_504;\n"
-	           "\t\t\tproxy_pass %s://khien_site;\n"
-	           "\t\t}\n",
-	           scheme);
+	kept(out);
+	buf_printf(out, "\t\t\tproxy_pass %s://khien_site;\n\t\t}\n", scheme);
 }
 
 static void site(const struct site *s, struct buf *out)

@@ -22,6 +22,7 @@ struct site {
 	const char *contact; /* for who is turned away; NULL */
 	int mode, waf;       /* enum site_mode */
 	unsigned waf_level;  /* 1 to 4: CRS's paranoia level */
+	bool plain;          /* what is plain (flood/plain.h) goes past the WAF */
 	const char *const *
 	        exclusions; /* of the WAF: names of files in the data folder's exclusions/ or of khien's own: "kiosk" */
 	uint64_t body_max;  /* bytes of a request's body */

@@ -27,6 +27,7 @@ struct patch {
 	const char *file, *id, *owner, *why; /* in the arena */
 	int64_t expires_s;                   /* the end of that day, UTC */
 	bool denies, expired;
+	bool of_plain;    /* it may be about a request without argument and body */
 	const char *rule; /* SecRule text */
 	uint32_t number;  /* of its rules: 9,100,000 and up, from the id's hash; unique among those read */
 };

@@ -3,12 +3,14 @@ import http.client
 import importlib.util
 import os
 import pwd
+import re
 import signal
 import socket
 import ssl
 import subprocess
 import threading
 import time
+import urllib.parse
 
 from front import HERE, SLOW, Gate, Scratch, Upstream, check, children, free_ports, harness, headers_of, name_of, processes, run, runs, until
 
@@ -181,6 +183,43 @@ def patches():
         scratch.write("gate/patches/one.yaml", PATCH.replace(UNTIL, "2020-01-31"))
         shown = scratch.khien("gate", "patches", "--json", "--data", scratch.path("gate"))
         check(shown.status == 1 and b"expired" in shown.out, shown)
+
+
+BROWSER = {"User_Agent": "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Safari/537.36",
+           "Accept": "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8", "Accept_Language": "vi-VN,vi;q=0.9", "Cookie": "lang=vi; id=3f9a-1"}
+
+
+def asked_with(text):
+    """Each attack where a browser's request could carry it; what can't be sent as it is, escaped."""
+    escaped = urllib.parse.quote(text, safe="/=;:,()*")
+    plain = re.sub(r"[^ -~]", "", text)
+    return [("/" + escaped.lstrip("/"), {}), ("/page/" + escaped, {}), ("/", {"Cookie": f"a={plain}"}), ("/", {"Referer": f"http://a.example/{plain}"}),
+            ("/", {"User_Agent": f"{BROWSER['User_Agent']} {plain}"}), ("/", {"User_Agent": plain}), ("/", {"Accept": plain}), ("/", {"Accept_Language": plain})]
+
+
+def conf_of(gate):
+    with open(os.path.join(gate.data, "nginx", "nginx.conf"), encoding="utf-8") as file:
+        return file.read()
+
+
+def plain():
+    """What goes past the WAF because it is plain is nothing that the WAF would refuse: the same gate, with a patch about any page, has it look at all."""
+    with open(os.path.join(HERE, "corpus", "attacks.txt"), encoding="utf-8") as file:
+        attacks = [line.rstrip("\n") for line in file if line.strip() and not line.startswith("# ")]
+    with Scratch() as scratch, Upstream() as upstream:
+        scratch.write("looks/patches/any.yaml", f"id: any\nowner: an@a.example\nexpires: {UNTIL}\nwhy: a test\nwhen: {{ path: /never-there }}\ndo: deny\n")
+        for name in ("gate", "looks"):
+            scratch.write(f"{name}/state/lists", 'allow 127.0.0.1 until never by root why "a test"\n')
+        with Gate(scratch, upstream.url) as gate, Gate(scratch, upstream.url, name="looks") as looks:
+            check("khien_plain" in conf_of(gate) and "khien_plain" not in conf_of(looks), "which looks?")
+            refused = n = 0
+            for path, headers in [("/", {}), ("/a.css", {}), ("/s/1/2026-11-25", {})] + [one for text in attacks for one in asked_with(text)]:
+                statuses = [one.ask(path, **{**BROWSER, **headers})[0] for one in (gate, looks)]
+                check(statuses[0] == statuses[1], f"{path} {headers}: {statuses}")
+                n, refused = n + 1, refused + (statuses[1] == 403)
+            check(refused > n / 4, f"of {n} only {refused} were refused at all")
+            print(f"  {n} requests, {refused} refused, by both")
+            check(gate.ask("/.khien/page", **BROWSER)[0] == 404, "an inner name can be asked for")
 
 
 def kiosk():
@@ -383,7 +422,7 @@ def another_user():
             check(gate.stop() == 0, gate.said[-5:])
 
 
-TESTS = {"pages": pages, "names": names, "upstream-tls": upstream_tls, "proxy-protocol": proxy_protocol, "patches": patches, "kiosk": kiosk,
+TESTS = {"pages": pages, "names": names, "upstream-tls": upstream_tls, "proxy-protocol": proxy_protocol, "patches": patches, "plain": plain, "kiosk": kiosk,
          "kills": kills, "graceful": graceful, "notifies": notifies, "reload": reload, "reloads": reloads, "wrong": wrong, "prints": prints, "another-user": another_user}
 
 if __name__ == "__main__":

@@ -28,7 +28,8 @@ class ConfigTest(unittest.TestCase):
         self.assertEqual(self.check("--quiet", path), "")
         # another reader takes it for YAML too, with the keys uncommented as well
         self.assertEqual(yaml.safe_load(text), {"hub": {"listen": None, "store": None}, "post": {"spool": None}, "kiosk": {
-            "listen": None, "tls": None, "standby": None, "register": None, "hospital": None}})
+            "listen": None, "tls": None, "standby": None, "register": None, "hospital": None}, "gate": {
+                "listen": None, "tls": None, "waf": None}})
         lines = [line.replace("#", "", 1) if line.lstrip().startswith("#") and not line.lstrip().startswith("# ") else line
                  for line in text.splitlines()]
         parts = yaml.safe_load("\n".join(lines))

@@ -118,7 +118,8 @@ static void test_sockets(void **state)
 		assert_int_equal(type, 0);
 		close(fd);
 	} else {
-		assert_int_equal(err.code, -EAFNOSUPPORT); /* a kernel without IPv6 */
+		/* a kernel without IPv6; or one of thousands of connections of another test has that port */
+		assert_true(err.code == -EAFNOSUPPORT || err.code == -EADDRINUSE);
 	}
 	opener_free(o);
 }

@@ -46,6 +46,7 @@ class Terminal(unittest.TestCase):
         pid, self.master = pty.fork()
         if not pid:
             os.chdir(self.scratch.name)
+            signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the suite may run under nohup
             with open(self.said, "ab", buffering=0) as said:
                 os.dup2(said.fileno(), 1)
                 os.dup2(said.fileno(), 2)

@@ -33,8 +33,8 @@ def module_of(name):
 
 running, kiosk_test = module_of("running"), module_of("kiosk_test")
 
-KILLS, BOOKERS = int(os.environ.get("KHIEN_KILLS", "10")), 8
-FLOOD = ["--kinds", "kept=1000,new=300,cookie=200", "--connections", "300", "--sources", "200", "--path", "/", "--path", "/s/1", "--seconds", "600"]
+KILLS, BOOKERS = int(os.environ.get("KHIEN_KILLS", "6")), 8
+FLOOD = ["--kinds", "kept=400,new=100,cookie=100", "--connections", "300", "--sources", "200", "--path", "/", "--path", "/s/1", "--seconds", "600"]
 PAUSE = 0.3  # a person's, between two pages, at most
 CONFIG = "gate: { waf: { exclusions: [kiosk] } }\n"
 

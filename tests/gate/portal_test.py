@@ -16,7 +16,7 @@ import time
 from front import NGINX, SLOW, Gate, Scratch, check, free_ports, harness, processes, run, runs, until
 
 WIKI, FPM = "/usr/share/dokuwiki", "/usr/sbin/php-fpm8.2"
-PATIENTS, SECONDS = 20, 8
+PATIENTS, SECONDS = 20, 5
 TIMES, QUEUE_S = 10, 20  # bots ask so many times as often as the portal can answer, and at once as many as that takes it so long
 FLOOD = ["--kinds", "kept", "--sources", "200", "--path", "/doku.php?id=start", "--path", "/doku.php?id=doctors", "--seconds", str(SECONDS)]
 PEOPLE = ["--patients", str(PATIENTS), "--reads", "--pages", "3", "--patience", "10"]

@@ -93,7 +93,7 @@ static void test_nobody_reads(void **state)
 			assert_int_equal(outlet_write(&o, buf_str(&text)), 0);
 			waited += clock_monotonic(&clock_system);
 		}
-		assert_true(waited < 2 * CLOCK_S);
+		assert_true(waited < 20LL * CLOCK_S);
 		assert_true(o.shed > LINES / 2 && o.held.n <= OUTLET_HELD);
 		assert_int_equal(outlet_recovered(&o), 0);
 		read_all(&o, ends[0], &got);

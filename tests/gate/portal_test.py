@@ -16,7 +16,7 @@ import time
 from front import NGINX, SLOW, Gate, Scratch, check, free_ports, harness, processes, run, runs, until
 
 WIKI, FPM = "/usr/share/dokuwiki", "/usr/sbin/php-fpm8.2"
-PATIENTS, SECONDS = 20, 5
+PATIENTS, SECONDS = 20, 8
 TIMES, QUEUE_S = 10, 20  # bots ask so many times as often as the portal can answer, and at once as many as that takes it so long
 FLOOD = ["--kinds", "kept", "--sources", "200", "--path", "/doku.php?id=start", "--path", "/doku.php?id=doctors", "--seconds", str(SECONDS)]
 PEOPLE = ["--patients", str(PATIENTS), "--reads", "--pages", "3", "--patience", "10"]
@@ -173,7 +173,8 @@ def flood():
     for got in (with_it, without):
         check(got["patients"] >= PATIENTS / 2, got)
     check(with_it["served"] >= 0.95 * with_it["patients"], with_it)
-    check(without["served"] / without["patients"] < with_it["served"] / with_it["patients"], "the flood is none: the portal alone serves as many")
+    fewer = without["served"] / without["patients"] < with_it["served"] / with_it["patients"]
+    check(fewer or without["requests"]["max_ms"] > 2 * with_it["requests"]["max_ms"], "the flood is none: the portal alone does as well")
 
 
 if __name__ == "__main__":

@@ -143,7 +143,6 @@ static int find_paths(struct gate *g, struct err *err)
 		.lists = below(g, "state/lists"),
 		.normal = below(g, "state/normal"),
 		.events = below(g, "state/events.jsonl"),
-		.place = below(g, "state/place"),
 		.key = below(g, "pass.key"),
 		.conf = below(g, "nginx/nginx.conf"),
 		.waf = below(g, "nginx/waf.conf"),

@@ -41,7 +41,6 @@ struct gate_paths {
 	const char *lists;      /* DATA/state/lists: what operators said (flood/list.h); written with atomic_write() */
 	const char *normal;     /* DATA/state/normal: the site's normal (flood.h) */
 	const char *events;  /* DATA/state/events.jsonl: a line of JSON each (ECS); bounded and rotated by the agent */
-	const char *place;   /* DATA/state/place: up to which event the agent has told */
 	const char *key;     /* DATA/pass.key, 0600 of root */
 	const char *conf;    /* DATA/nginx/nginx.conf */
 	const char *waf;     /* DATA/nginx/waf.conf */

@@ -125,10 +125,9 @@ static bool plain_agent(struct str s)
 /* "text/html", "*", "vi-VN", "?1"; at most one "/". */
 static bool plain_word(struct str s)
 {
-	const size_t slash = str_find(s, '/');
+	const struct str behind = str_sub(s, str_find(s, '/') + 1, s.n);
 	return s.n && (is_word(s.p[0]) || s.p[0] == '*' || s.p[0] == '?') && only(str_sub(s, 1, s.n), "/*+-") &&
-	       str_find(str_sub(s, slash + 1, s.n), '/') == s.n - (slash < s.n ? slash + 1 : s.n) &&
-	       !has(s, STR("--")) && !has(s, STR("java"));
+	       str_find(behind, '/') == behind.n && !has(s, STR("--")) && !has(s, STR("java"));
 }
 
 /* Words with weights: "text/html, x/y;q=0.9;v=b3". */
